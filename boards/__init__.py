@@ -1,0 +1,3 @@
+"""Boards: platforms, the Vivado flow, host drivers."""
+
+__all__: list[str] = []

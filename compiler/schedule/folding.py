@@ -1,0 +1,79 @@
+"""Foldings: how parallel each kernel is, from a file or by default."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from thresher.compiler.errors import ThresherError
+from thresher.compiler.schedule.requests import Request
+
+__all__ = ["Folding", "check_folding", "read_folding", "write_folding"]
+
+Folding = Mapping[str, Mapping[str, int]]
+"""Kernel name -> {"pe": .., "simd": ..} for an MVAU, {"lanes": ..} for all others."""
+
+
+def read_folding(path: Path) -> Folding:
+    """The folding in a JSON file; `check_folding` compares it with the kernels.
+
+    :raises ThresherError: the file cannot be read, or is not such an object.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError) as e:
+        raise ThresherError(f"folding '{path}': it must be a readable file; {e}") from e
+    except json.JSONDecodeError as e:
+        raise ThresherError(f"folding '{path}': it must be JSON; {e}") from e
+    if not isinstance(found, dict):
+        raise ThresherError(
+            f"folding '{path}': it must be an object of kernels, not {type(found).__name__}; "
+            'write {"kernel": {"pe": 1, "simd": 1}}'
+        )
+    return found
+
+
+def write_folding(path: Path, folding: Folding) -> None:
+    """Write a folding that `read_folding` reads back."""
+    path.write_text(json.dumps(folding, indent=2) + "\n")
+
+
+def check_folding(requests: Mapping[str, Request], folding: Mapping[str, object]) -> Folding:
+    """`folding`, every entry of which names a kernel and gives its parameters allowed values.
+
+    Kernels may be missing: they are folded automatically.
+
+    :raises ThresherError: names the kernel, the rule and the allowed values.
+    """
+    checked: dict[str, dict[str, int]] = {}
+    for name, given in folding.items():
+        if name not in requests:
+            known = ", ".join(sorted(requests))
+            raise ThresherError(
+                f"folding of kernel '{name}': the design has no such kernel; choose from {known}"
+            )
+        allowed = requests[name].allowed
+        keys = " and ".join(f"'{key}'" for key in allowed)
+        if not isinstance(given, Mapping) or set(given) != set(allowed):
+            raise ThresherError(
+                f"folding of kernel '{name}': it must give {keys}, not {json.dumps(given)}; "
+                f"write {json.dumps({key: values[0] for key, values in allowed.items()})}"
+            )
+        checked[name] = {
+            key: _checked(name, key, given[key], allowed[key]) for key in allowed
+        }
+    return checked
+
+
+def _checked(name: str, key: str, value: object, allowed: tuple[int, ...]) -> int:
+    values = ", ".join(str(v) for v in allowed)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ThresherError(
+            f"folding of kernel '{name}': {key} must be an int, not {json.dumps(value)}; "
+            f"choose from {values}"
+        )
+    if value not in allowed:
+        raise ThresherError(
+            f"folding of kernel '{name}': {key} must divide what it folds, not {value}; "
+            f"choose from {values}"
+        )
+    return value

@@ -1,0 +1,226 @@
+"""Kernels for the items of a flat graph, with their folding open."""
+
+from collections.abc import Callable, Mapping
+from math import gcd, lcm
+
+import numpy as np
+
+from thresher.compiler.integer import ir
+from thresher.compiler.schedule.flatten import (
+    ConcatSpec,
+    FlatGraph,
+    FusedSpec,
+    InjectSpec,
+    Item,
+    SplitSpec,
+    TapSpec,
+)
+from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
+from thresher.compiler.schedule.requests import Names, Request
+from thresher.rtl.argmax import Argmax
+from thresher.rtl.elementwise import Elementwise
+from thresher.rtl.kernel import Kernel
+from thresher.rtl.mvau import MVAU
+from thresher.rtl.recurrence import Inject, Tap
+from thresher.rtl.reorder import Reorder
+from thresher.rtl.route import Concat, Select, Split
+from thresher.rtl.step import Step
+from thresher.rtl.stepfunction import StepFunction
+
+__all__ = ["requests_of"]
+
+
+def requests_of(flat: FlatGraph, names: Names) -> tuple[Request, ...]:
+    """One request per item, in their order."""
+    return tuple(_request(flat, item, names) for item in flat.items)
+
+
+def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
+    source = next(iter(item.inputs.values()), None)
+    tensor = flat.streams[source].tensor if source else item.origin
+    spec = item.spec
+    match spec:
+        case ir.MatMul():
+            kind, allowed, make = _matmul(spec)
+        case ir.Step():
+            kind, allowed, make = _step(spec)
+        case FusedSpec():
+            kind, allowed, make = _elementwise(spec)
+        case ir.ArgMax():
+            kind, allowed, make = _argmax(spec, "value" in item.outputs)
+        case Order():
+            kind, allowed, make = _order(spec, tensor, item.origin)
+        case SplitSpec():
+            kind, allowed, make = _split(spec, tensor)
+        case ConcatSpec():
+            tensors = [flat.streams[n].tensor for n in item.inputs.values()]
+            kind, allowed, make = _concat(spec, tensors)
+        case InjectSpec():
+            kind, allowed, make = _inject(spec)
+        case TapSpec():
+            kind, allowed, make = _tap(spec, "final" in item.outputs)
+    name = names.of(kind, item.origin.name)
+    return Request(name, item.origin.name, allowed, make, item.inputs, item.outputs)
+
+
+_Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
+
+
+def _matmul(node: ir.MatMul) -> _Made:
+    k, n = node.weights.shape
+
+    def make(pe: int, simd: int) -> Kernel:
+        return MVAU(
+            weights=node.weights, bias=node.bias, pe=pe, simd=simd,
+            i_lo=node.x.lo, i_hi=node.x.hi,
+        )  # fmt: skip
+
+    return "mvau", {"pe": divisors(n), "simd": divisors(k)}, make
+
+
+def _step(node: ir.Step) -> _Made:
+    def make(lanes: int) -> Kernel:
+        function = _in_stream_order(node, lanes)
+        return Step(function=function, lanes=lanes, i_lo=node.x.lo, i_hi=node.x.hi)
+
+    return "step", _lanes(row_length(node.x.shape)), make
+
+
+def _in_stream_order(node: ir.Step, lanes: int) -> StepFunction:
+    """The function with one channel per element of a period of whole beats."""
+    f = node.function
+    if node.channel is None or f.channels == 1:
+        return f
+    channel = _whole_beats(periodic(node.channel, node.x.shape), lanes)
+    if len(np.unique(channel)) == 1:
+        channel = channel[:1]
+    values = f.values if len(f.values) == 1 else f.values[channel]
+    return StepFunction(f.lo, f.hi, f.thresholds[channel], values)
+
+
+def _whole_beats(period: np.ndarray, lanes: int) -> np.ndarray:
+    """As many periods as end with a beat; one element where all are equal."""
+    return period if len(period) == 1 else np.resize(period, lcm(len(period), lanes))
+
+
+def _elementwise(spec: FusedSpec) -> _Made:
+    node, step = spec.binary, spec.step
+    streams = [
+        (t, shift)
+        for t, shift in ((node.x, node.shift_x), (node.y, node.shift_y))
+        if isinstance(t, ir.Tensor)
+    ]
+    constants = [periodic(t, node.out.shape) for t in (node.x, node.y) if isinstance(t, np.ndarray)]
+    op = "rsub" if node.op == "sub" and isinstance(node.x, np.ndarray) else node.op
+    ports: dict[str, object] = {}
+    for name, (tensor, shift) in zip(("a", "b"), streams, strict=False):
+        ports |= {name: (tensor.lo, tensor.hi), f"shift_{name}": shift}
+
+    def make(lanes: int) -> Kernel:
+        function = None if step is None else _in_stream_order(step, lanes)
+        constant = _whole_beats(constants[0], lanes) if constants else None
+        if function is not None and constant is not None:
+            constant, function = _alike(constant, function)
+        if function is not None:
+            bare = Elementwise(op=op, lanes=lanes, constant=constant, **ports)
+            function = _widened(function, *bare.result)
+        return Elementwise(op=op, lanes=lanes, constant=constant, step=function, **ports)
+
+    return "elementwise", _lanes(row_length(node.out.shape)), make
+
+
+def _alike(constant: np.ndarray, f: StepFunction) -> tuple[np.ndarray, StepFunction]:
+    """Both with one channel, or with equally many."""
+    channels = lcm(len(constant), f.channels)
+    if len(constant) > 1:
+        constant = np.resize(constant, channels)
+    if f.channels > 1:
+        index = np.resize(np.arange(f.channels), channels)
+        values = f.values if len(f.values) == 1 else f.values[index]
+        f = StepFunction(f.lo, f.hi, f.thresholds[index], values)
+    return constant, f
+
+
+def _widened(f: StepFunction, lo: int, hi: int) -> StepFunction:
+    """The function with any value it has for arguments outside its interval."""
+    if f.lo <= lo and hi <= f.hi:
+        return f
+    f = f.minimal()
+    thresholds = np.where(f.thresholds > f.hi, max(hi, f.hi) + 1, f.thresholds)
+    return StepFunction(min(lo, f.lo), max(hi, f.hi), thresholds, f.values)
+
+
+def _argmax(node: ir.ArgMax, value: bool) -> _Made:
+    x = node.x
+
+    def make(lanes: int) -> Kernel:
+        return Argmax(
+            elements=x.shape[-1], lanes=lanes, lo=x.lo, hi=x.hi, last=node.last, with_value=value
+        )
+
+    return "argmax", _lanes(x.shape[-1]), make
+
+
+def _lanes(*sizes: int) -> dict[str, tuple[int, ...]]:
+    return {"lanes": divisors(gcd(*sizes))}
+
+
+def _order(order: Order, x: ir.Tensor, out: ir.Tensor) -> _Made:
+    sizes = gcd(order.size, len(order.index))
+    lanes = tuple(n for n in divisors(sizes) if order.moves_beats(n))
+
+    def select(lanes: int) -> Kernel:
+        keep = np.zeros(order.size // lanes, dtype=bool)
+        keep[list(order.in_beats(lanes))] = True
+        return Select(keep=tuple(bool(k) for k in keep), lanes=lanes, lo=x.lo, hi=x.hi)
+
+    def reorder(lanes: int) -> Kernel:
+        return Reorder(
+            index=order.in_beats(lanes), i_beats=order.size // lanes, lanes=lanes, lo=x.lo, hi=x.hi
+        )
+
+    if order.increasing:
+        return "select", {"lanes": lanes}, select
+    return "reorder", {"lanes": lanes}, reorder
+
+
+def _split(spec: SplitSpec, x: ir.Tensor) -> _Made:
+    def make(lanes: int) -> Kernel:
+        segments = tuple(s // lanes for s in spec.segments)
+        return Split(segments=segments, lanes=lanes, lo=x.lo, hi=x.hi)
+
+    return "split", _lanes(*spec.segments), make
+
+
+def _concat(spec: ConcatSpec, xs: list[ir.Tensor]) -> _Made:
+    lo, hi = min(x.lo for x in xs), max(x.hi for x in xs)
+
+    def make(lanes: int) -> Kernel:
+        segments = tuple(s // lanes for s in spec.segments)
+        return Concat(segments=segments, lanes=lanes, lo=lo, hi=hi)
+
+    return "concat", _lanes(*spec.segments), make
+
+
+def _inject(spec: InjectSpec) -> _Made:
+    state = spec.state
+
+    def make(lanes: int) -> Kernel:
+        return Inject(
+            steps=spec.steps, beats=state.size // lanes, initial=spec.initial,
+            lanes=lanes, lo=state.lo, hi=state.hi,
+        )  # fmt: skip
+
+    return "inject", _lanes(row_length(state.shape)), make
+
+
+def _tap(spec: TapSpec, final: bool) -> _Made:
+    state = spec.state
+
+    def make(lanes: int) -> Kernel:
+        return Tap(
+            steps=spec.steps, beats=state.size // lanes, final=final,
+            lanes=lanes, lo=state.lo, hi=state.hi,
+        )  # fmt: skip
+
+    return "tap", _lanes(row_length(state.shape)), make

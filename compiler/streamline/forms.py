@@ -1,0 +1,54 @@
+"""Forms that a pending expression can be brought to."""
+
+import numpy as np
+
+from thresher.compiler import analysis
+from thresher.compiler.expr import Apply, Constant, Expr, Leaf
+
+__all__ = ["ROUNDING_ERROR", "inner_scales", "offset_codes", "power_of_two", "split_integer"]
+
+ROUNDING_ERROR = 2.0**-22
+"""Relative error of a constant that was rounded to float32 once or twice."""
+
+
+def power_of_two(ratio: np.ndarray) -> np.ndarray | None:
+    """int64 k with ratio = 2**k exactly, or None where some entry is no power of two."""
+    mantissa, exponent = np.frexp(ratio)
+    return exponent.astype(np.int64) - 1 if (mantissa == 0.5).all() else None
+
+
+def split_integer(expr: Expr) -> tuple[Expr, Expr] | None:
+    """(integer-valued inner part, what remains around it as a function of its codes)."""
+    if not isinstance(expr, Apply):
+        return None
+    if analysis.integer_valued(expr):
+        return expr, Leaf()
+    computed = [k for k, a in enumerate(expr.args) if not isinstance(a, Constant)]
+    if len(computed) != 1:
+        return None
+    (k,) = computed
+    below = split_integer(expr.args[k])
+    if below is None:
+        return None
+    args = (*expr.args[:k], below[1], *expr.args[k + 1 :])
+    return below[0], Apply(expr.op, args, expr.attrs)
+
+
+def inner_scales(expr: Expr) -> list[np.ndarray]:
+    """Scales of the linear parts inside an expression, the outermost first."""
+    if not isinstance(expr, Apply):
+        return []
+    linear = analysis.linear_scale(expr)
+    if linear is not None:
+        return [np.abs(linear)]
+    return [s for a in expr.args for s in inner_scales(a)]
+
+
+def offset_codes(scale: np.ndarray, offset: np.ndarray) -> np.ndarray | None:
+    """int64 offset / scale where that is an integer up to float32 rounding, else None."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        codes = np.rint(offset / scale)
+    if not np.isfinite(codes).all() or np.abs(codes).max(initial=0) > 2.0**40:
+        return None
+    close = np.abs(codes * scale - offset) <= ROUNDING_ERROR * np.abs(offset)
+    return codes.astype(np.int64) if close.all() else None

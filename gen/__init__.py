@@ -1,0 +1,3 @@
+"""From a scheduled design to one Amaranth top and its Verilog; the command line."""
+
+__all__: list[str] = []

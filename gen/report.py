@@ -1,0 +1,98 @@
+"""`report.json`: the machine-readable truth about a compilation."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+
+import numpy as np
+
+from thresher.compiler.schedule.capacity import get_board
+from thresher.compiler.schedule.links import estimate
+from thresher.gen.compiled import Compiled
+from thresher.rtl.kernel import Kernel, Port
+
+__all__ = ["compile_report", "with_synthesis", "with_verification"]
+
+
+def compile_report(compiled: Compiled) -> dict[str, object]:
+    """The report of a fresh compilation: nothing simulated, synthesised or verified yet."""
+    design, options = compiled.design, compiled.options
+    board = get_board(options.board) if options.board else None
+    return {
+        "model": {"name": design.name, "sha256": compiled.model_sha256},
+        "board": options.board,
+        "clock_mhz": options.mhz,
+        "inputs": {p.name: _port(p.port) | {"source": p.io.tensor.name} for p in design.inputs},
+        "outputs": {p.name: _port(p.port) | {"source": p.io.tensor.name} for p in design.outputs},
+        "kernels": {name: _kernel(compiled, name, k) for name, k in design.kernels.items()},
+        "fifos": [
+            {"from": ".".join(e.src), "to": ".".join(e.dst), "depth": e.depth}
+            for e in design.edges
+        ],
+        "cycles": {
+            "latency": {"predicted": design.predicted.latency, "simulated": None},
+            "interval": {"predicted": design.predicted.interval, "simulated": None},
+        },
+        "resources": {
+            "estimated": asdict(estimate(design)),
+            "yosys": None,
+            "capacity": asdict(board.capacity) if board else None,
+        },
+        "verify": {"samples": 0, "mismatches": None},
+    }
+
+
+def _port(port: Port) -> dict[str, object]:
+    return {
+        "beats": port.beats,
+        "lanes": port.lanes,
+        "element_bits": port.width,
+        "lo": port.lo,
+        "hi": port.hi,
+    }
+
+
+def _kernel(compiled: Compiled, name: str, kernel: Kernel) -> dict[str, object]:
+    design = compiled.design
+    return {
+        "kind": type(kernel).__name__,
+        "tensor": design.origins.get(name, ""),
+        "folding": dict(design.folding.get(name, {})),
+        "parameters": _parameters(kernel),
+        "inputs": {n: _port(p) for n, p in kernel.inputs.items()},
+        "outputs": {n: _port(p) for n, p in kernel.outputs.items()},
+        "estimated": asdict(kernel.resources()),
+    }
+
+
+def _parameters(kernel: Kernel) -> dict[str, object]:
+    """The scalar parameters; arrays by their shape."""
+    found: dict[str, object] = {}
+    for f in fields(kernel):
+        value = getattr(kernel, f.name)
+        if isinstance(value, np.ndarray):
+            found[f.name] = f"array{value.shape}"
+        elif value is None or isinstance(value, bool | int | float | str):
+            found[f.name] = value
+        elif not is_dataclass(value) and isinstance(value, tuple) and len(value) <= 4:
+            found[f.name] = [v if isinstance(v, int | str) else type(v).__name__ for v in value]
+    return found
+
+
+def with_verification(
+    report: Mapping[str, object], outcome: Mapping[str, object], cycles: Mapping[str, int] | None
+) -> dict[str, object]:
+    """The report with the outcome of `thresher verify` and the simulated cycles in it."""
+    new = dict(report)
+    new["verify"] = dict(outcome)
+    if cycles is not None:
+        old = report["cycles"]
+        assert isinstance(old, Mapping)
+        new["cycles"] = {k: {**old[k], "simulated": cycles[k]} for k in ("latency", "interval")}
+    return new
+
+
+def with_synthesis(report: Mapping[str, object], yosys: Mapping[str, object]) -> dict[str, object]:
+    """The report with the areas that `thresher synth` found in it."""
+    resources = report["resources"]
+    assert isinstance(resources, Mapping)
+    return {**report, "resources": {**resources, "yosys": dict(yosys)}}

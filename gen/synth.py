@@ -1,0 +1,285 @@
+"""Areas by Yosys: what kernels take on a 7-series FPGA, and a pre-route critical path.
+
+Every kernel is synthesised by itself: one run over a whole network would take many times longer,
+and equal kernels need one run only. Several kernels share a Yosys process, because most of the time
+that a small one takes goes into reading Xilinx's cell libraries. Results are cached by content.
+
+The counts are Yosys's for xc7 (DSP48E1), and no more than that: Vivado packs two small LUTs into
+one, and other families have other blocks.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from amaranth.lib import wiring
+
+from thresher.compiler.schedule.design import Design
+from thresher.compiler.schedule.links import links
+from thresher.gen.cache import cache_root, cached, content_key
+from thresher.gen.tools import ToolError, run_yosys
+from thresher.gen.verilog import to_rtlil
+from thresher.rtl.kernel import Kernel
+
+__all__ = ["DesignSynthesis", "SynthResult", "synthesise", "synthesise_all", "synthesise_design"]
+
+_JOBS = 2
+_BATCH = 12  # kernels in one Yosys process: one that fails costs the others a second run
+_TOKEN = "thresher_kernel"
+# Yosys refuses "distributed" for a memory that is never written, and in one module with other logic
+# ABC9 finds thrice the LUTs for it; in one go synth_xilinx crashes on some designs.
+_SYNTH = """\
+proc
+opt -full
+memory_collect
+opt_clean -purge
+select -set roms t:$mem_v2 r:WR_PORTS=0 %i
+setattr -set ram_style "logic" @roms a:ram_style=distributed %i
+setattr -mod -set keep_hierarchy 1 @roms %m
+synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top batch -run begin:map_luts
+splitnets
+synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top batch -run map_luts:
+tee -q -o stat.json stat -top batch -json
+setattr -mod -unset keep_hierarchy
+write_rtlil net.il"""
+_PATH = """\
+design -load net
+hierarchy -top {name}
+flatten
+tee -q -o {name}.sta sta"""
+_LUT = re.compile(r"LUT[1-6]|INV")
+_LUTRAM = {
+    "RAM32X1S": 1, "RAM32X1D": 2, "RAM64X1S": 1, "RAM64X1D": 2, "RAM32M": 4, "RAM64M": 4,
+    "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4,
+}  # fmt: skip
+_SRL = ("SRL16E", "SRLC16E", "SRLC32E")
+_FF = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1")
+
+
+@dataclass(frozen=True)
+class SynthResult:
+    """Areas on xc7.
+
+    :param lut: LUTs in all, those used as memory or shift register and inverters among them.
+    :param lutram: LUTs used as memory.
+    :param srl: LUTs used as shift register.
+    :param dsp: DSP48E1.
+    :param bram18: RAMB18E1.
+    :param bram36: RAMB36E1.
+    :param carry: CARRY4.
+    :param path_ns: the longest path inside one kernel before routing, in ns; None where there is no
+        path from register to register.
+    :param depth: LUTs, wide multiplexers, DSPs and carry chains on that path.
+    """
+
+    lut: int = 0
+    lutram: int = 0
+    srl: int = 0
+    ff: int = 0
+    dsp: int = 0
+    bram18: int = 0
+    bram36: int = 0
+    carry: int = 0
+    path_ns: float | None = None
+    depth: int | None = None
+
+    @property
+    def bram(self) -> float:
+        """Block RAMs of 36 Kbit; a RAMB18 is half of one."""
+        return self.bram36 + self.bram18 / 2
+
+    def __add__(self, other: "SynthResult") -> "SynthResult":
+        """Counts add up; the longer path remains."""
+        counts = {
+            f.name: getattr(self, f.name) + getattr(other, f.name)
+            for f in fields(self)
+            if f.name not in ("path_ns", "depth")
+        }
+        longer = max(self, other, key=lambda r: r.path_ns or 0.0)
+        return SynthResult(**counts, path_ns=longer.path_ns, depth=longer.depth)
+
+
+@dataclass(frozen=True)
+class DesignSynthesis:
+    """Areas of a design.
+
+    :param kernels: by kernel name.
+    :param fifos: all FIFOs together.
+    """
+
+    kernels: Mapping[str, SynthResult]
+    fifos: SynthResult
+
+    @property
+    def total(self) -> SynthResult:
+        """The sum, and the longest path."""
+        return sum(self.kernels.values(), self.fifos)
+
+    def to_dict(self) -> dict[str, object]:
+        """For `report.json`."""
+        return {
+            "family": "xc7",
+            "total": asdict(self.total),
+            "kernels": {name: asdict(result) for name, result in self.kernels.items()},
+            "fifos": asdict(self.fifos),
+        }
+
+
+def synthesise(what: Kernel | wiring.Component) -> SynthResult:
+    """The area of one kernel or component.
+
+    :raises ToolError: when Yosys is absent or fails.
+    """
+    return synthesise_all({"it": what})["it"]
+
+
+def synthesise_design(
+    design: Design, *, say: Callable[[str], None] | None = None
+) -> DesignSynthesis:
+    """The areas of a design: its kernels and FIFOs; what joins them is wires.
+
+    :param say: called with a line about the progress.
+    :raises ToolError: when Yosys is absent or fails.
+    """
+    fifos = {f"{link.name} (FIFO)": link.fifo for link in links(design) if link.fifo is not None}
+    found = synthesise_all({**design.kernels, **fifos}, say=say)
+    return DesignSynthesis(
+        {name: found[name] for name in design.kernels},
+        sum((found[name] for name in fifos), SynthResult()),
+    )
+
+
+def synthesise_all(
+    items: Mapping[str, Kernel | wiring.Component], *, say: Callable[[str], None] | None = None
+) -> dict[str, SynthResult]:
+    """The area of each of these; equal ones are synthesised once.
+
+    :raises ToolError: when Yosys is absent or fails.
+    """
+    known: dict[object, str] = {}
+    keys, sources = {}, {}
+    for name, item in items.items():
+        same = item if isinstance(item, Kernel) else id(item)
+        if same not in known:
+            component = item.create() if isinstance(item, Kernel) else item
+            source = to_rtlil(component, _TOKEN)
+            known[same] = content_key(source, _SYNTH, _PATH)
+            sources[known[same]] = source
+        keys[name] = known[same]
+    _synthesise({k: s for k, s in sources.items() if _load(k) is None}, say or (lambda _: None))
+    results = {}
+    for name, key in keys.items():
+        result = _load(key)
+        assert result is not None, "just synthesised"
+        results[name] = result
+    return results
+
+
+def _load(key: str) -> SynthResult | None:
+    file = cache_root() / "synth" / key / "area.json"
+    return SynthResult(**json.loads(file.read_text())) if file.exists() else None
+
+
+def _synthesise(sources: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Fill the cache for RTLIL texts by key, the largest first, `_JOBS` processes at a time."""
+    order = sorted(sources, key=lambda k: -len(sources[k]))
+    count = max(min(_JOBS, len(order)), -(-len(order) // _BATCH))
+    done = 0
+
+    def batch(keys: list[str]) -> None:
+        nonlocal done
+        try:
+            results = _run({k: sources[k] for k in keys})
+        except ToolError:
+            if len(keys) == 1:
+                raise
+            for key in keys:
+                batch([key])
+            return
+        for key, result in results.items():
+            text = json.dumps(asdict(result))
+            cached("synth", key, lambda folder, t=text: _write(folder, t))  # type: ignore[misc]
+        done += len(keys)
+        say(f"{done} of {len(order)} different kernels and FIFOs synthesised")
+
+    with ThreadPoolExecutor(_JOBS) as pool:
+        list(pool.map(batch, (order[k::count] for k in range(count))))
+
+
+def _write(folder: Path, text: str) -> None:
+    (folder / "area.json").write_text(text)
+
+
+def _run(sources: Mapping[str, str]) -> dict[str, SynthResult]:
+    """Synthesise RTLIL texts, by key, in one Yosys process and time them in another."""
+    names = {key: f"k{key[:16]}" for key in sources}
+    with tempfile.TemporaryDirectory(prefix="thresher-") as scratch:
+        folder = Path(scratch)
+        instances = (f"(* keep *) {n} {n}_();" for n in names.values())
+        (folder / "batch.v").write_text(f"module batch; {' '.join(instances)} endmodule\n")
+        reads = []
+        for key, name in names.items():
+            (folder / f"{name}.il").write_text(sources[key].replace(f"\\{_TOKEN}", f"\\{name}"))
+            reads.append(f"read_rtlil {name}.il")
+        keep = f"setattr -mod -set keep_hierarchy 1 {' '.join(names.values())}"
+        head = [*reads, "read_verilog batch.v", "hierarchy -check -top batch", keep]
+        run_yosys("\n".join([*head, _SYNTH]), folder)
+        loads = "read_verilog -lib -specify +/xilinx/cells_sim.v\nread_rtlil net.il\n"
+        paths = (_PATH.format(name=n) for n in names.values())
+        run_yosys("\n".join([loads + "design -save net", *paths]), folder)
+        modules = json.loads((folder / "stat.json").read_text())["modules"]
+        return {
+            key: _counted(_cells(modules, f"\\{name}"), (folder / f"{name}.sta").read_text())
+            for key, name in names.items()
+        }
+
+
+def _cells(modules: Mapping[str, Mapping[str, Mapping[str, int]]], name: str) -> dict[str, int]:
+    """Cells by type in a module and all below it."""
+    total: dict[str, int] = {}
+    for kind, count in modules[name]["num_cells_by_type"].items():
+        below = _cells(modules, f"\\{kind}") if f"\\{kind}" in modules else {kind: 1}
+        for leaf, each in below.items():
+            total[leaf] = total.get(leaf, 0) + count * each
+    return total
+
+
+def _counted(cells: Mapping[str, int], sta: str) -> SynthResult:
+    def count(names: Sequence[str]) -> int:
+        return sum(cells.get(n, 0) for n in names)
+
+    logic = sum(n for kind, n in cells.items() if _LUT.fullmatch(kind))
+    lutram = sum(each * cells.get(kind, 0) for kind, each in _LUTRAM.items())
+    srl = count(_SRL)
+    path_ns, depth = _longest(sta)
+    return SynthResult(
+        lut=logic + lutram + srl,
+        lutram=lutram,
+        srl=srl,
+        ff=count(_FF),
+        dsp=count(["DSP48E1"]),
+        bram18=count(["RAMB18E1"]),
+        bram36=count(["RAMB36E1"]),
+        carry=count(["CARRY4"]),
+        path_ns=path_ns,
+        depth=depth,
+    )
+
+
+def _longest(sta: str) -> tuple[float | None, int | None]:
+    """Length in ns and depth of the path that `sta` prints, last cell first."""
+    arrival = re.search(r"Latest arrival time in '\S+' is (\d+)", sta)
+    if arrival is None:
+        return None, None
+    steps = re.findall(r"\((\w+)\.(\w+)(?:\[\d+\])?->\w+", sta)
+    depth, last = 0, ""
+    for kind, port in steps:
+        launches = port in ("C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")
+        if not launches and not kind == last == "CARRY4":
+            depth += 1
+        last = kind
+    return int(arrival[1]) / 1000, depth

@@ -1,0 +1,3 @@
+"""Amaranth components on ready/valid streams, one file each."""
+
+__all__: list[str] = []

@@ -1,0 +1,153 @@
+"""Pipelined sums: a tree of adders, two levels a register stage, each as narrow as it can be.
+
+The interval of every partial sum is exact, taken fold by fold; above the width of the whole sum
+all is cut off, as sums modulo 2**width stay right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from amaranth.hdl import Const, Module, Shape, Signal, Value, signed
+
+from thresher.rtl.kernel import Resources, element_shape
+
+__all__ = [
+    "Term",
+    "product_terms",
+    "signed_digits",
+    "sum_terms",
+    "tree_resources",
+    "tree_stages",
+]
+
+_LEVELS_A_STAGE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A summand.
+
+    :param value: what is summed.
+    :param lo: int64, the least value in each fold (an array of any one shape, or a scalar).
+    :param hi: the greatest.
+    :param negative: the summand is subtracted.
+    :param shift: its lowest bits that are always 0.
+    """
+
+    value: Value
+    lo: np.ndarray | np.int64
+    hi: np.ndarray | np.int64
+    negative: bool = False
+    shift: int = 0
+
+    def shape(self, width: int | None = None) -> Shape:
+        """The narrowest shape; of sums modulo 2**width, no wider than that."""
+        shape = element_shape(int(np.min(self.lo)), int(np.max(self.hi)))
+        return shape if width is None or shape.width <= width else signed(width)
+
+
+def signed_digits(number: int) -> list[tuple[int, bool]]:
+    """The canonical signed digits of an int: (shift, negative) per digit that is not 0.
+
+    No two digits are neighbours, so no other sum of powers of two has fewer (Reitwiesner, 1960).
+    """
+    digits = []
+    shift = 0
+    while number:
+        if number & 1:
+            digit = 2 - (number & 3)  # 1 where the two lowest bits are 01, else -1
+            digits.append((shift, digit < 0))
+            number -= digit
+        number >>= 1
+        shift += 1
+    return digits
+
+
+def product_terms(value: Value, lo: int, hi: int, factor: int) -> list[Term]:
+    """`value * factor` as shifted summands, for `value` in [lo, hi]."""
+    return [
+        Term(value << shift, np.int64(lo << shift), np.int64(hi << shift), negative, shift)
+        for shift, negative in signed_digits(factor)
+    ]
+
+
+def _join(a: Term, b: Term, width: int) -> Term:
+    shift = min(a.shift, b.shift)
+    if a.negative == b.negative:
+        total = Term(a.value + b.value, a.lo + b.lo, a.hi + b.hi, a.negative, shift)
+    else:
+        plus, minus = (b, a) if a.negative else (a, b)
+        total = Term(plus.value - minus.value, plus.lo - minus.hi, plus.hi - minus.lo, shift=shift)
+    shape = total.shape(width)
+    bits = total.value[: shape.width]
+    return replace(total, value=bits.as_signed() if shape.signed else bits)
+
+
+def _leaves(terms: Sequence[Term]) -> list[Term]:
+    """The terms, and a zero to subtract from where all are subtracted."""
+    if all(term.negative for term in terms):
+        return [Term(Const(0), np.int64(0), np.int64(0)), *terms]
+    return list(terms)
+
+
+def _next_level(level: list[Term], width: int) -> list[Term]:
+    pairs = [_join(level[k], level[k + 1], width) for k in range(0, len(level) - 1, 2)]
+    return pairs + level[2 * len(pairs) :]
+
+
+def _levels(count: int, stages: int) -> list[int]:
+    """Levels of adders in each stage; a single one, where their number is odd, comes first."""
+    depth = (count - 1).bit_length()
+    levels = [depth % _LEVELS_A_STAGE] if depth % _LEVELS_A_STAGE else []
+    levels += [_LEVELS_A_STAGE] * (depth // _LEVELS_A_STAGE)
+    return levels + [0] * (stages - len(levels))
+
+
+def tree_stages(terms: Sequence[Term]) -> int:
+    """Register stages that the sum of these terms needs; none for a single one or none at all."""
+    return len(_levels(len(_leaves(terms)), 0))
+
+
+def tree_resources(
+    terms: Sequence[Term], *, width: int, stages: int, in_dsp: bool = False
+) -> Resources:
+    """The estimate for `sum_terms`: a LUT per bit of every adder, an FF per bit of register.
+
+    :param in_dsp: the terms are products of DSP blocks, which do the first level themselves.
+    """
+    level = _leaves(terms)
+    lut = ff = 0
+    for stage, levels in enumerate(_levels(len(level), stages)):
+        for step in range(levels):
+            below = [max(a.shift, b.shift) for a, b in zip(level[::2], level[1::2], strict=False)]
+            level = _next_level(level, width)
+            if not (in_dsp and stage == step == 0):
+                joined = zip(level, below, strict=False)
+                lut += sum(max(0, term.shape(width).width - shift) for term, shift in joined)
+        if not (in_dsp and stage == 0 and levels == 1):
+            ff += sum(term.shape(width).width - term.shift for term in level)
+    return Resources(lut=lut, ff=ff)
+
+
+def sum_terms(
+    m: Module, terms: Sequence[Term], *, width: int, enables: Sequence[Signal], name: str
+) -> Term:
+    """Add the sum of `terms`, modulo 2**width, to `m`.
+
+    :param enables: one per register stage, as `elastic_stages` gives them; at least
+        `tree_stages(terms)`, and stages to spare come last.
+    :returns: the sum, in the last stage's register.
+    """
+    level = _leaves(terms)
+    for stage, levels in enumerate(_levels(len(level), len(enables))):
+        for _ in range(levels):
+            level = _next_level(level, width)
+        registered = []
+        for k, term in enumerate(level):
+            register = Signal(term.shape(width), name=f"{name}_{stage}_{k}")
+            with m.If(enables[stage]):
+                m.d.sync += register.eq(term.value)
+            registered.append(replace(term, value=register))
+        level = registered
+    return level[0]

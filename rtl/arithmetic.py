@@ -1,0 +1,180 @@
+"""Sums, differences and products as register stages, of two streams or of one and constants."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Const, Module, Shape, Value
+from amaranth.lib import data
+
+from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_resources, tree_stages
+from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.registers import delay, register
+from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+
+__all__ = ["OPS", "Arithmetic"]
+
+OPS = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "rsub": lambda a, b: b - a,
+    "mul": lambda a, b: a * b,
+}
+"""The operations, of ints, arrays and Amaranth values alike."""
+
+_DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arithmetic:
+    """``(a << shift_a) op (b << shift_b)`` in each lane.
+
+    :param op: a key of `OPS`.
+    :param a: least and greatest value of `a`.
+    :param b: the same of `b`, or None.
+    :param constants: int64 (rows, lanes), in place of `b`; rows that are equal count as one.
+    :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
+    """
+
+    op: str
+    a: tuple[int, int]
+    b: tuple[int, int] | None
+    constants: np.ndarray | None
+    shift_a: int
+    shift_b: int
+    lanes: int
+    memory: str
+
+    def __post_init__(self) -> None:
+        rows = self.constants
+        if rows is not None and (rows == rows[0]).all():
+            object.__setattr__(self, "constants", rows[:1])
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Python ints (channels,): least and greatest result, which two of the corners are."""
+        if self.constants is None:
+            bs = [np.array([end], object) for end in self.b or ()]
+        else:
+            bs = [self.constants.ravel().astype(object)]
+        a_ends = [a << self.shift_a for a in self.a]
+        corners = np.array([OPS[self.op](a, b << self.shift_b) for a in a_ends for b in bs])
+        return corners.min(axis=0), corners.max(axis=0)
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of a result."""
+        lows, highs = self.ends()
+        return element_shape(int(lows.min()), int(highs.max()))
+
+    @property
+    def rows(self) -> int:
+        """Beats after which the constants come again."""
+        return 1 if self.constants is None else len(self.constants)
+
+    @property
+    def _constant_shape(self) -> Shape:
+        assert self.constants is not None
+        return element_shape(int(self.constants.min()), int(self.constants.max()))
+
+    @property
+    def _bound(self) -> str:
+        if self.rows == 1:
+            return "lut"
+        return rom_memory(self.rows, self.lanes * self._constant_shape.width, self.memory)
+
+    @property
+    def _fetch_latency(self) -> int:
+        if self.rows == 1:
+            return 0
+        return 2 if self._bound == "bram" else 1
+
+    @property
+    def latency(self) -> int:
+        """Register stages: memory of constants, then the operation."""
+        trees = [tree_stages(self._terms(lane, Const(0))) for lane in range(self._in_trees)]
+        return self._fetch_latency + max([1, *trees])
+
+    @property
+    def _in_trees(self) -> int:
+        """Lanes that multiply by a constant, which is a sum of shifted arguments."""
+        return self.lanes if self.op == "mul" and self._is_constant else 0
+
+    @property
+    def _is_constant(self) -> bool:
+        return self.constants is not None and self.rows == 1
+
+    def _terms(self, lane: int, a: Value) -> list[Term]:
+        assert self.constants is not None
+        factor = int(self.constants[0, lane]) << (self.shift_a + self.shift_b)
+        return product_terms(a, *self.a, factor)
+
+    def elaborate_into(
+        self,
+        m: Module,
+        a: Sequence[Value],
+        b: Sequence[Value],
+        row: Value,
+        enables: Sequence[Value],
+    ) -> list[Value]:
+        """Add the hardware to `m`.
+
+        :param a: the arguments, one a lane.
+        :param b: the other arguments; none where there are constants.
+        :param row: number of their row, where there are several rows of constants.
+        :param enables: one of each of the `latency` register stages.
+        :returns: the results, one a lane.
+        """
+        shape = self.shape
+        if self._in_trees:
+            return [
+                sum_terms(
+                    m, self._terms(k, a[k]), width=shape.width, enables=enables, name=f"product{k}"
+                ).value
+                for k in range(self.lanes)
+            ]
+        fetch = self._fetch_latency
+        if self.constants is not None:
+            b = self._constants(m, row, enables[:fetch])
+        results = []
+        for k in range(self.lanes):
+            a_value = delay(m, a[k], enables[:fetch], f"a{k}")
+            value = OPS[self.op](a_value << self.shift_a, b[k] << self.shift_b)
+            results.append(register(m, value, enables[fetch], f"result{k}", shape=shape))
+        return results
+
+    def _constants(self, m: Module, row: Value, enables: Sequence[Value]) -> list[Value]:
+        assert self.constants is not None
+        if self.rows == 1:
+            return [Const(c) for c in self.constants[0].tolist()]
+        layout = data.ArrayLayout(self._constant_shape, self.lanes)
+        words = pack_words(self.constants, self._constant_shape.width)
+        m.submodules.constants = rom = Rom(words=words, width=layout.size, memory=self._bound)
+        m.d.comb += [rom.address.eq(row), rom.enable.eq(enables[0])]
+        word = data.View(layout, delay(m, rom.data, enables[1:], "constants"))
+        return [word[k] for k in range(self.lanes)]
+
+    def resources(self) -> Resources:
+        """The estimate."""
+        width, a = self.shape.width, element_shape(*self.a).width
+        if self._in_trees:
+            trees = (
+                tree_resources(self._terms(k, Const(0)), width=width, stages=self.latency)
+                for k in range(self.lanes)
+            )
+            return sum(trees, Resources())
+        if self.constants is None:
+            b = element_shape(*self.b).width if self.b else 0
+        else:
+            b = self._constant_shape.width
+        if self.op != "mul":
+            each = Resources(lut=width, ff=width)
+        elif a + b >= _DSP_MIN_WIDTH:
+            each = Resources(dsp=1)
+        else:
+            each = Resources(lut=a * b, ff=width)
+        each += Resources(ff=a * self._fetch_latency)
+        total = sum((each for _ in range(self.lanes)), Resources())
+        if self.rows > 1:
+            total += rom_resources(self.rows, self.lanes * b, self._bound)
+            total += Resources(ff=self.lanes * b if self._bound == "bram" else 0)
+        return total

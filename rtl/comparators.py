@@ -1,0 +1,250 @@
+"""Step functions as comparators and a decoder."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value
+from amaranth.lib import data
+
+from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.registers import delay, register
+from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.steppipeline import StepPipeline
+
+__all__ = ["ComparatorStep", "decode"]
+
+_DIRECT_BITS = 10  # greatest index that is the result itself
+_FALSE, _TRUE = Const(0), Const(1)
+
+
+def _mux(select: Value, one: Value, zero: Value) -> Value:
+    return one if one is zero else Mux(select, one, zero)
+
+
+def decode_stages(bits: int) -> int:
+    """Register stages of `decode` for an index of this many bits."""
+    return -(-(bits // 2) // 2)
+
+
+def decode(m: Module, marks: Sequence[Value], enables: Sequence[Value], name: str) -> Value:
+    """The number of ones among 2**n - 1 sorted marks, all ones first.
+
+    The upper two bits of the number choose which quarter of the marks is left to look at, and so
+    on: a LUT for each of the bits and each mark that is left, two such levels a stage.
+    """
+    left, index = list(marks), []
+    for stage, enable in enumerate(enables):
+        for _ in range(2):
+            if len(left) >= 3:
+                half, quarter = len(left) // 2, len(left) // 4
+                high = left[half]
+                low = _mux(high, left[half + quarter + 1], left[quarter])
+                parts = [left[k * (quarter + 1) :][:quarter] for k in range(4)]
+                left = [
+                    _mux(high, _mux(low, d, c), _mux(low, b, a))
+                    for a, b, c, d in zip(*parts, strict=True)
+                ]
+                index += [high, low]
+        left, index = (
+            [register(m, v, enable, f"{name}_{kind}{stage}_{k}") for k, v in enumerate(values)]
+            for kind, values in (("mark", left), ("index", index))
+        )
+    return Cat(*reversed(index + left))
+
+
+class ComparatorStep(StepPipeline):
+    """The argument against every threshold at once, and the marks decoded.
+
+    The marks of sorted thresholds are sorted too, so no adder is needed to count them. Where
+    the function only rises (or falls), each step of height n stands n times, and so many marks
+    are set before and behind, that their number is the result's lower bits: `direct`. Else
+    the number is looked up in a table. Thresholds that change from beat to beat are in memory.
+    """
+
+    @cached_property
+    def _unit(self) -> tuple[np.ndarray, bool] | None:
+        """Thresholds and whether their marks are inverted, if the form is direct."""
+        unit = self.function.unit_steps()
+        least = self.function.thresholds.shape[1]
+        if unit is None or self._direct_bits > _DIRECT_BITS:
+            return None
+        if unit.thresholds.shape[1] > 2 * least + 4:
+            return None
+        return (unit.thresholds, False) if unit.sign > 0 else (unit.thresholds[:, ::-1], True)
+
+    @property
+    def _direct_bits(self) -> int:
+        """Lower bits that differ between results; all, where the sign is among them."""
+        lo, hi = self.function.out_lo, self.function.out_hi
+        return self.shape.width if lo < 0 <= hi else (lo ^ hi).bit_length()
+
+    @property
+    def direct(self) -> bool:
+        """The number of marks is the result, without a table."""
+        return self._unit is not None
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of the number of marks."""
+        return self._direct_bits if self.direct else self.function.thresholds.shape[1].bit_length()
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        """int64 (C, 2**index_bits - 1): the threshold behind each mark.
+
+        A mark is ``(threshold <= argument) != inverted``; `lo` and `hi + 1` make constants.
+        """
+        thresholds, inverted = self._unit or (self.function.thresholds, False)
+        lo, hi = self.function.lo, self.function.hi
+        below = 0
+        if self.direct:
+            low = self.function.out_lo
+            below = (
+                low + (1 << self.index_bits - 1)
+                if low < 0 <= self.function.out_hi
+                else (low & (1 << self.index_bits) - 1)
+            )
+        above = (1 << self.index_bits) - 1 - below - thresholds.shape[1]
+        pad = (hi + 1, lo) if inverted else (lo, hi + 1)
+        return np.pad(thresholds, ((0, 0), (below, above)), constant_values=(pad,))
+
+    @property
+    def _inverted(self) -> bool:
+        return self._unit is not None and self._unit[1]
+
+    def _lane_columns(self, lane: int) -> list[tuple[int, ...]]:
+        """Per mark its thresholds by row; one alone where all rows agree."""
+        columns = self._columns[self.channels(lane)].T.tolist()
+        return [tuple(c[:1]) if len(set(c)) == 1 else tuple(c) for c in columns]
+
+    def _constant(self, column: tuple[int, ...]) -> Value | None:
+        if column == (self.function.lo,):
+            return _FALSE if self._inverted else _TRUE
+        if column == (self.function.hi + 1,):
+            return _TRUE if self._inverted else _FALSE
+        return None
+
+    @cached_property
+    def _stored(self) -> list[tuple[int, tuple[int, ...]]]:
+        """(lane, thresholds by row) of all thresholds that are in memory."""
+        return [
+            (lane, column)
+            for lane in range(self.lanes if self.rows > 1 else 0)
+            for column in dict.fromkeys(self._lane_columns(lane))
+            if len(column) > 1
+        ]
+
+    @cached_property
+    def _threshold_shape(self) -> Shape:
+        return element_shape(
+            min(min(c) for _, c in self._stored), max(max(c) for _, c in self._stored)
+        )
+
+    @property
+    def _bound(self) -> str:
+        width = len(self._stored) * self._threshold_shape.width if self._stored else 0
+        return rom_memory(self.rows, width, self.memory)
+
+    @property
+    def _fetch_latency(self) -> int:
+        return 0 if not self._stored else 2 if self._bound == "bram" else 1
+
+    @property
+    def latency(self) -> int:
+        if self.function.out_lo == self.function.out_hi:
+            return 0
+        compare = 1 if self.index_bits else 0
+        return self._fetch_latency + compare + decode_stages(self.index_bits) + (not self.direct)
+
+    def elaborate_into(
+        self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str
+    ) -> list[Value]:
+        if self.latency == 0:
+            return [Const(self.function.out_lo, self.shape)] * self.lanes
+        fetch = self._fetch_latency
+        decoded = len(enables) - (not self.direct)
+        thresholds = self._fetch(m, row, enables[:fetch], name)
+        row = delay(m, row, enables[:decoded], f"{name}_row")
+        results = []
+        for lane, value in enumerate(values):
+            marks: dict[tuple[int, ...], Value] = {}
+            value = delay(m, value, enables[:fetch], f"{name}_value{lane}")
+            columns = self._lane_columns(lane)
+            for k, column in enumerate(columns):
+                if column in marks:
+                    continue
+                mark = self._constant(column)
+                if mark is None:
+                    threshold = thresholds.get((lane, column), Const(column[0]))
+                    beyond = (value < threshold) if self._inverted else (value >= threshold)
+                    mark = register(m, beyond, enables[fetch], f"{name}_mark{lane}_{k}")
+                marks[column] = mark
+            index = decode(
+                m, [marks[c] for c in columns], enables[fetch + 1 : decoded], f"{name}_{lane}"
+            )
+            if self.direct:
+                results.append(self._extended(index))
+            else:
+                results.append(self._looked_up(m, lane, Cat(index, row), enables[-1], name))
+        return results
+
+    def _fetch(
+        self, m: Module, row: Value, enables: Sequence[Value], name: str
+    ) -> dict[tuple[int, tuple[int, ...]], Value]:
+        """The thresholds in memory, by lane and column."""
+        if not self._stored:
+            return {}
+        layout = data.ArrayLayout(self._threshold_shape, len(self._stored))
+        table = np.array([column for _, column in self._stored]).T
+        words = pack_words(table, self._threshold_shape.width)
+        rom = Rom(words=words, width=layout.size, memory=self._bound)
+        m.submodules[f"{name}_thresholds"] = rom
+        m.d.comb += [rom.address.eq(row), rom.enable.eq(enables[0])]
+        word = data.View(layout, delay(m, rom.data, enables[1:], f"{name}_threshold"))
+        return {key: word[k] for k, key in enumerate(self._stored)}
+
+    def _extended(self, index: Value) -> Value:
+        """The result whose lower bits are the index."""
+        low, bits = self.function.out_lo, self.index_bits
+        if low < 0 <= self.function.out_hi:
+            return Cat(index[:-1], ~index[-1]).as_signed()
+        result = Cat(index, Const(low >> bits, self.shape.width - bits))
+        return result.as_signed() if self.shape.signed else result
+
+    def _looked_up(self, m: Module, lane: int, address: Value, enable: Value, name: str) -> Value:
+        """The result that a table holds at (row, index)."""
+        f = self.function
+        values = np.broadcast_to(f.values, (f.channels, f.values.shape[1]))[self.channels(lane)]
+        spare = (1 << self.index_bits) - values.shape[1]
+        table = np.pad(values, ((0, 0), (0, spare)), mode="edge").reshape(-1, 1)
+        words = pack_words(np.clip(table, f.out_lo, f.out_hi), self.shape.width)
+        m.submodules[f"{name}_values{lane}"] = rom = Rom(
+            words=words, width=self.shape.width, memory="lut"
+        )
+        m.d.comb += [rom.address.eq(address), rom.enable.eq(enable)]
+        return rom.data.as_signed() if self.shape.signed else rom.data
+
+    def resources(self) -> Resources:
+        """Comparators with constants take about 2 bits a LUT to 6 bits, 4.5 beyond; others 1.5."""
+        if self.latency == 0:
+            return Resources()
+        bits = element_shape(self.function.lo, self.function.hi).width
+        constant = 1 if bits <= 6 else -(-2 * bits // 9)
+        lut = ff = 0
+        for lane in range(self.lanes):
+            distinct = {c for c in self._lane_columns(lane) if self._constant(c) is None}
+            stored = sum(len(c) > 1 for c in distinct)
+            lut += (len(distinct) - stored) * constant + stored * (1 + -(-2 * bits // 3))
+            lut += (1 << self.index_bits) // 3
+            ff += len(distinct) + self.shape.width * (self.latency - self._fetch_latency)
+            ff += bits * self._fetch_latency
+        total = Resources(lut=lut, ff=ff)
+        if not self.direct:
+            each = rom_resources(self.rows << self.index_bits, self.shape.width, "lut")
+            total += sum((each for _ in range(self.lanes)), Resources())
+        if self._stored:
+            width = len(self._stored) * self._threshold_shape.width
+            total += rom_resources(self.rows, width, self._bound)
+            total += Resources(ff=width if self._bound == "bram" else 0)
+        return total

@@ -1,0 +1,175 @@
+"""Multipliers by constants held on chip, folded in time: the summands of an MVAU."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from amaranth.hdl import Const, Module, Shape, Signal, Value
+from amaranth.lib import data
+
+from thresher.rtl.addertree import Term, product_terms
+from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+
+__all__ = ["Multipliers"]
+
+_DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
+
+
+def _shape(array: np.ndarray) -> Shape:
+    return element_shape(int(np.min(array)), int(np.max(array)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Multipliers:
+    """In each fold, for each PE, `simd` inputs times the weights of this fold.
+
+    A single fold has constants: signed digits of the inputs and no register stage. More have a
+    memory and multipliers. Whatever is 0 in every fold is left out.
+
+    :param weights: int64 (folds, pe, simd).
+    :param biases: int64 (folds, pe), summed with the products; or None.
+    :param lo: least input.
+    :param hi: greatest input.
+    :param memory: of the weights, "auto", "lut" or "bram".
+    """
+
+    weights: np.ndarray
+    biases: np.ndarray | None
+    lo: int
+    hi: int
+    memory: str
+
+    @property
+    def folds(self) -> int:
+        return self.weights.shape[0]
+
+    @property
+    def layout(self) -> data.StructLayout:
+        """One word of the memory."""
+        _, pe, simd = self.weights.shape
+        weights = data.ArrayLayout(data.ArrayLayout(_shape(self.weights), simd), pe)
+        if self.biases is None:
+            return data.StructLayout({"weights": weights})
+        biases = data.ArrayLayout(_shape(self.biases), pe)
+        return data.StructLayout({"weights": weights, "biases": biases})
+
+    @property
+    def memory_bound(self) -> str:
+        """What `memory` comes to: "lut" or "bram"."""
+        return rom_memory(self.folds, self.layout.size, self.memory)
+
+    @property
+    def latency(self) -> int:
+        """Register stages: the memory, its output where it is a block RAM, the products."""
+        if self.folds == 1:
+            return 0
+        return 3 if self.memory_bound == "bram" else 2
+
+    def _product(self, pe: int, lane: int, value: Value) -> Term:
+        w = self.weights[:, pe, lane]
+        ends = np.stack([w * self.lo, w * self.hi])
+        return Term(value, ends.min(axis=0), ends.max(axis=0))
+
+    def _terms(self, pe: int, values: Sequence[Value], bias: Value) -> list[Term]:
+        """The summands of one PE: of inputs if there is one fold, of products if more."""
+        terms = []
+        for lane, value in enumerate(values):
+            if self.folds == 1:
+                terms += product_terms(value, self.lo, self.hi, int(self.weights[0, pe, lane]))
+            elif self.weights[:, pe, lane].any():
+                terms.append(self._product(pe, lane, value))
+        terms.sort(key=lambda term: term.shift)
+        if self.biases is not None and self.biases[:, pe].any():
+            terms.append(Term(bias, self.biases[:, pe], self.biases[:, pe]))
+        return terms
+
+    @cached_property
+    def plans(self) -> list[list[Term]]:
+        """The summands of each PE with their intervals but without hardware."""
+        _, pes, simd = self.weights.shape
+        return [self._terms(pe, [Const(0)] * simd, Const(0)) for pe in range(pes)]
+
+    def elaborate_into(
+        self, m: Module, x: data.View, fold: Value, enables: Sequence[Signal]
+    ) -> list[list[Term]]:
+        """Add the hardware to `m`.
+
+        :param x: the inputs of this fold.
+        :param fold: its number.
+        :param enables: of `latency` register stages.
+        :returns: the summands of each PE.
+        """
+        _, pes, simd = self.weights.shape
+        inputs = [x[lane] for lane in range(simd)]
+        if self.folds == 1:
+            biases = np.zeros(pes, np.int64) if self.biases is None else self.biases[0]
+            return [self._terms(pe, inputs, Const(int(b))) for pe, b in enumerate(biases)]
+        word, inputs = self._fetch(m, inputs, fold, enables)
+        result = []
+        for pe in range(pes):
+            products: list[Value] = [Const(0)] * simd
+            for lane in np.flatnonzero(self.weights[:, pe].any(axis=0)).tolist():
+                product = inputs[lane] * word.weights[pe][lane]
+                name = f"product{pe}_{lane}"
+                shape = self._product(pe, lane, product).shape()
+                products[lane] = _register(m, product, shape, enables[-1], name)
+            bias: Value = Const(0)
+            if self.biases is not None:
+                shape = _shape(self.biases[:, pe])
+                bias = _register(m, word.biases[pe], shape, enables[-1], f"bias{pe}")
+            result.append(self._terms(pe, products, bias))
+        return result
+
+    def _fetch(
+        self, m: Module, inputs: list[Value], fold: Value, enables: Sequence[Signal]
+    ) -> tuple[data.View, list[Value]]:
+        """The word of this fold, and the inputs delayed to match."""
+        words = pack_words(self.weights.reshape(self.folds, -1), _shape(self.weights).width)
+        if self.biases is not None:
+            low = self.layout["biases"].offset
+            tops = pack_words(self.biases, _shape(self.biases).width)
+            words = [word | top << low for word, top in zip(words, tops, strict=True)]
+        rom = Rom(words=words, width=self.layout.size, memory=self.memory_bound)
+        m.submodules.weights = rom
+        m.d.comb += [rom.address.eq(fold), rom.enable.eq(enables[0])]
+        word = data.View(self.layout, rom.data)
+        for k in range(self.latency - 1):
+            inputs = [
+                _register(m, value, value.shape(), enables[k], f"operand{k}_{lane}")
+                for lane, value in enumerate(inputs)
+            ]
+            if k:
+                later = Signal(self.layout, name=f"word{k}")
+                with m.If(enables[k]):
+                    m.d.sync += later.eq(word)
+                word = later
+        return word, inputs
+
+    @property
+    def _widths(self) -> tuple[int, int]:
+        return element_shape(self.lo, self.hi).width, _shape(self.weights).width
+
+    @property
+    def in_dsp(self) -> bool:
+        """The synthesiser makes the products in DSP blocks."""
+        return self.folds > 1 and sum(self._widths) >= _DSP_MIN_WIDTH
+
+    def resources(self) -> Resources:
+        """The estimate."""
+        if self.folds == 1:
+            return Resources()
+        x, w = self._widths
+        count = int(self.weights.any(axis=0).sum())
+        total = rom_resources(self.folds, self.layout.size, self.memory_bound)
+        if self.in_dsp:
+            return total + Resources(dsp=count)
+        return total + Resources(lut=count * x * w, ff=count * (x + w))
+
+
+def _register(m: Module, value: Value, shape: Shape, enable: Signal, name: str) -> Signal:
+    register = Signal(shape, name=name)
+    with m.If(enable):
+        m.d.sync += register.eq(value)
+    return register

@@ -1,0 +1,300 @@
+"""Matrix-vector product with constant weights on chip, *reduce* dataflow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+
+from thresher.rtl.addertree import sum_terms, tree_resources, tree_stages
+from thresher.rtl.checks import check_int, check_interval, integer_array, stream_rows
+from thresher.rtl.elastic import elastic_stages
+from thresher.rtl.kernel import Kernel, Port, Resources, element_shape
+from thresher.rtl.multipliers import Multipliers
+from thresher.rtl.rom import Rom, pack_words, rom_memory
+from thresher.rtl.timing import Firing, Timing, register_stages
+
+__all__ = ["MVAU", "MVAUComponent"]
+
+_EXACT_IN_FLOAT, _EXACT_IN_INT = 1 << 53, 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True)
+class MVAU(Kernel):
+    """``o = i @ weights + bias`` for each input vector; see `MVAUComponent` for the hardware.
+
+    :param weights: int (K, N).
+    :param pe: outputs computed at once; divides N.
+    :param simd: inputs multiplied at once for each of them; divides K.
+    :param i_lo: least input element.
+    :param i_hi: greatest input element.
+    :param bias: int (N,); default none.
+    :param memory: of the weights, "auto", "lut" or "bram".
+    :raises TypeError: for a parameter of the wrong type.
+    :raises ValueError: for one out of range.
+    """
+
+    weights: np.ndarray = field(compare=False)
+    pe: int
+    simd: int
+    i_lo: int
+    i_hi: int
+    bias: np.ndarray | None = field(default=None, compare=False)
+    memory: str = "auto"
+    content: tuple[object, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        weights = integer_array("weights", self.weights, 2)
+        object.__setattr__(self, "weights", weights)
+        k, n = weights.shape
+        if self.bias is not None:
+            bias = integer_array("bias", self.bias, 1)
+            if bias.shape != (n,):
+                raise ValueError(f"bias must have shape ({n},), not {bias.shape}")
+            object.__setattr__(self, "bias", bias)
+        check_int("pe", self.pe, 1)
+        check_int("simd", self.simd, 1)
+        check_interval("i", self.i_lo, self.i_hi)
+        if n % self.pe:
+            raise ValueError(f"pe must divide the N = {n} columns of weights, not {self.pe}")
+        if k % self.simd:
+            raise ValueError(f"simd must divide the K = {k} rows of weights, not {self.simd}")
+        rom_memory(1, 0, self.memory)
+        if self._bound >= _EXACT_IN_INT:
+            raise ValueError(f"sums must stay below 2**62 in magnitude, not reach {self._bound}")
+        content = (weights.shape, weights.tobytes(), self.biases.tobytes())
+        object.__setattr__(self, "content", content)
+
+    @property
+    def biases(self) -> np.ndarray:
+        """int64 (N,): the bias, or zeros."""
+        return np.zeros(self.weights.shape[1], np.int64) if self.bias is None else self.bias
+
+    @property
+    def synapse_folds(self) -> int:
+        """SF = K / simd."""
+        return self.weights.shape[0] // self.simd
+
+    @property
+    def neuron_folds(self) -> int:
+        """NF = N / pe."""
+        return self.weights.shape[1] // self.pe
+
+    @property
+    def folds(self) -> int:
+        """Cycles a vector takes, and words of weights: NF * SF."""
+        return self.neuron_folds * self.synapse_folds
+
+    @cached_property
+    def multipliers(self) -> Multipliers:
+        """What makes the summands of each fold; with SF = 1 also the biases."""
+        shape = (self.synapse_folds, self.simd, self.neuron_folds, self.pe)
+        weights = self.weights.reshape(shape).transpose(2, 0, 3, 1)
+        summed = self.synapse_folds == 1 and self.biases.any()
+        return Multipliers(
+            weights=weights.reshape(-1, self.pe, self.simd),
+            biases=self.biases.reshape(-1, self.pe) if summed else None,
+            lo=self.i_lo,
+            hi=self.i_hi,
+            memory=self.memory,
+        )
+
+    @property
+    def latency(self) -> int:
+        """Register stages between issue and accumulator, or output where there is none."""
+        trees = max(tree_stages(plan) for plan in self.multipliers.plans)
+        return max(1, self.multipliers.latency + trees)
+
+    @cached_property
+    def _bound(self) -> int:
+        greatest = max(abs(self.i_lo), abs(self.i_hi))
+        sums = np.abs(self.weights.astype(object)).sum(axis=0) * greatest
+        return int((sums + np.abs(self.biases.astype(object))).max())
+
+    @cached_property
+    def intervals(self) -> np.ndarray:
+        """int64 (2, N): the least and the greatest value of each output."""
+        ends = np.stack([self.weights * self.i_lo, self.weights * self.i_hi])
+        return np.stack([ends.min(axis=0).sum(axis=0), ends.max(axis=0).sum(axis=0)]) + self.biases
+
+    def lane_shape(self, lane: int) -> Shape:
+        """Shape of the sums that PE `lane` computes."""
+        lo, hi = self.intervals[:, lane :: self.pe]
+        return element_shape(int(lo.min()), int(hi.max()))
+
+    @property
+    def inputs(self) -> Mapping[str, Port]:
+        return {"i": Port(self.synapse_folds, self.simd, self.i_lo, self.i_hi)}
+
+    @property
+    def outputs(self) -> Mapping[str, Port]:
+        lo, hi = self.intervals
+        return {"o": Port(self.neuron_folds, self.pe, int(lo.min()), int(hi.max()))}
+
+    def compute(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        rows = stream_rows("i", inputs[0], self.inputs["i"])
+        if self._bound < _EXACT_IN_FLOAT:
+            product = (rows.astype(np.float64) @ self.weights).astype(np.int64)
+        else:
+            product = rows @ self.weights
+        return (product + self.biases,)
+
+    def timing(self) -> Timing:
+        sf, nf = self.synapse_folds, self.neuron_folds
+        to = "p" if sf > 1 else "o"
+        issue = [Firing(takes=("i",), gives=(to,), repeat=sf)]
+        if nf > 1:
+            issue.append(Firing(gives=(to,), repeat=sf * (nf - 1)))
+        stages = register_stages(self.latency)
+        if sf == 1:
+            return Timing.of(issue, o=stages)
+        accumulate = [Firing(takes=("p",), repeat=sf - 1), Firing(takes=("p",), gives=("o",))] * nf
+        return Timing.of(issue, accumulate, p=stages, o=register_stages(1))
+
+    def resources(self) -> Resources:
+        x = self.inputs["i"].width * self.simd
+        stages = self.latency - self.multipliers.latency
+        total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
+        in_dsp = self.multipliers.in_dsp
+        for lane, plan in enumerate(self.multipliers.plans):
+            width = self.lane_shape(lane).width
+            total += tree_resources(plan, width=width, stages=stages, in_dsp=in_dsp)
+            if self.synapse_folds > 1:
+                total += Resources(lut=width, ff=2 * width)
+        if self.folds > 1:
+            total += Resources(lut=16, ff=16 + x)
+        if self.neuron_folds > 1:
+            memory = -(-x // 6) * 4 * -(-self.synapse_folds // 32)  # RAM32M: six bits, four LUTs
+            total += Resources(lut=x + memory, lutram=memory)
+        return total
+
+    def create(self) -> "MVAUComponent":
+        return MVAUComponent(self)
+
+
+class MVAUComponent(wiring.Component):
+    """Hardware of `MVAU`.
+
+    In: `i`, K / simd beats of simd elements a vector. Out: `o`, N / pe beats of pe elements; both
+    in natural order.
+
+    A vector takes NF * SF cycles (SF = K / simd, NF = N / pe), the next follows without a gap:
+    fold (nf, sf) multiplies beat sf of the vector by weights[sf*simd:, nf*pe:]. `i` is taken
+    while nf is 0; a buffer keeps the vector for the later folds, and there is none when NF is 1.
+    Each fold passes `latency` register stages (memory, multipliers, adder trees) to the
+    accumulators, and the last of every SF goes on to the output register. Without folds the
+    weights are constants, summed as signed digits; with SF = 1 the trees end in the output.
+
+    Back-pressure: all stages close bubbles, and stop only when full. Reset drops everything.
+    """
+
+    def __init__(self, parameters: MVAU) -> None:
+        self.parameters = parameters
+        super().__init__(parameters.component_signature())
+
+    def elaborate(self, platform):
+        p = self.parameters
+        m = Module()
+        issue, taken = Signal(), Signal()
+        stages = elastic_stages(m, count=p.latency, i_valid=issue, o_ready=taken, name="item")
+        fold = Signal(range(p.folds))
+        x = self._issue(m, fold, issue, stages.ready)
+        split = p.multipliers.latency
+        terms = p.multipliers.elaborate_into(m, x, fold, stages.enables[:split])
+        sums = [
+            sum_terms(
+                m,
+                terms[lane],
+                width=p.lane_shape(lane).width,
+                enables=stages.enables[split:],
+                name=f"sum{lane}",
+            ).value
+            for lane in range(p.pe)
+        ]
+        if p.synapse_folds == 1:
+            m.d.comb += [self.o.valid.eq(stages.valid), taken.eq(self.o.ready)]
+            m.d.comb += [self.o.payload[lane].eq(value) for lane, value in enumerate(sums)]
+        else:
+            self._accumulate(m, sums, stages.valid, taken)
+        return m
+
+    def _issue(self, m: Module, fold: Signal, issue: Signal, ready: Signal) -> data.View:
+        """The issuing process: the number of the fold, and the beat that it multiplies."""
+        p = self.parameters
+        if p.folds == 1:
+            m.d.comb += [issue.eq(self.i.valid), self.i.ready.eq(ready)]
+            return self.i.payload
+        synapse = Signal(range(p.synapse_folds))
+        filling = Signal(init=1)
+        m.d.comb += [
+            issue.eq(self.i.valid | ~filling),
+            self.i.ready.eq(filling & ready),
+        ]
+        with m.If(issue & ready):
+            m.d.sync += [fold.eq(fold + 1), synapse.eq(synapse + 1)]
+            with m.If(synapse == p.synapse_folds - 1):
+                m.d.sync += [synapse.eq(0), filling.eq(0)]
+            with m.If(fold == p.folds - 1):
+                m.d.sync += [fold.eq(0), filling.eq(1)]
+        if p.neuron_folds == 1:
+            return self.i.payload
+        layout = p.inputs["i"].payload
+        x = Signal(layout)
+        m.submodules.buffer = buffer = Memory(shape=layout, depth=p.synapse_folds, init=[])
+        write, read = buffer.write_port(), buffer.read_port(domain="comb")
+        m.d.comb += [port.addr.eq(synapse) for port in (write, read)]
+        m.d.comb += [
+            write.data.eq(self.i.payload),
+            write.en.eq(issue & ready & filling),
+            x.eq(Mux(filling, self.i.payload.as_value(), read.data.as_value())),
+        ]
+        return x
+
+    def _accumulate(self, m: Module, sums: list[Value], valid: Signal, taken: Signal) -> None:
+        """The accumulating process: SF sums make one output beat."""
+        p = self.parameters
+        fold = Signal(range(p.synapse_folds))
+        first, last, fire = Signal(init=1), Signal(), Signal()
+        m.d.comb += [
+            last.eq(fold == p.synapse_folds - 1),
+            taken.eq(~last | ~self.o.valid | self.o.ready),
+            fire.eq(valid & taken),
+        ]
+        starts = self._starts(m, fire & last)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(fire):
+            m.d.sync += [fold.eq(fold + 1), first.eq(last)]
+            with m.If(last):
+                m.d.sync += [fold.eq(0), self.o.valid.eq(1)]
+        for lane, item in enumerate(sums):
+            shape = p.lane_shape(lane)
+            total = Signal(shape, name=f"total{lane}")
+            after = Signal(shape, name=f"after{lane}")
+            m.d.comb += after.eq(Mux(first, starts[lane], total) + item)
+            with m.If(fire):
+                m.d.sync += total.eq(after)
+                with m.If(last):
+                    m.d.sync += self.o.payload[lane].eq(after)
+
+    def _starts(self, m: Module, finished: Value) -> list[Value]:
+        """What each accumulator starts from: its neuron's bias."""
+        p = self.parameters
+        shape = element_shape(int(p.biases.min()), int(p.biases.max()))
+        layout = data.ArrayLayout(shape, p.pe)
+        words = pack_words(p.biases.reshape(-1, p.pe), shape.width)
+        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="lut")
+        neuron, following = Signal(range(p.neuron_folds)), Signal(range(p.neuron_folds))
+        m.d.comb += [
+            following.eq(neuron),
+            rom.address.eq(following),
+            rom.enable.eq(1),
+        ]
+        with m.If(finished):
+            m.d.comb += following.eq(Mux(neuron == p.neuron_folds - 1, 0, neuron + 1))
+        m.d.sync += neuron.eq(following)
+        start = data.View(layout, rom.data)
+        return [start[lane] for lane in range(p.pe)]

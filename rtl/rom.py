@@ -1,0 +1,115 @@
+"""Memories of constants."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Cat, Module, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from thresher.rtl.checks import check_choice, check_int
+from thresher.rtl.kernel import Resources
+
+__all__ = ["BRAM18_IN_LUTS", "MEMORIES", "Rom", "pack_words", "rom_memory", "rom_resources"]
+
+MEMORIES = ("auto", "lut", "bram")
+"""How a memory may be asked for."""
+
+BRAM18_IN_LUTS = 128
+"""LUTs that one RAMB18 counts for where a memory may be either."""
+
+_RAM_STYLE = {"lut": "distributed", "bram": "block"}
+# Greatest depth and width of one RAMB18 that is only read.
+_BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+
+
+def _block_width(depth: int) -> int:
+    """The bits that one RAMB18 of this depth is wide."""
+    return next((width for most, width in _BLOCKS if depth <= most), 1)
+
+
+def rom_resources(depth: int, width: int, memory: str) -> Resources:
+    """The estimate for a ROM bound to "lut" or "bram", its output register included."""
+    if depth <= 1 or width == 0:
+        return Resources()
+    if memory == "bram":
+        return Resources(bram18=-(-width // _block_width(depth)) * -(-depth // _BLOCKS[-1][0]))
+    half = 1 if depth > 32 else 2  # two functions of five inputs share one LUT6
+    return Resources(lut=-(-width // half) * -(-depth // 64), ff=width)
+
+
+def rom_memory(depth: int, width: int, memory: str) -> str:
+    """What `memory` comes to for this size: "lut" or "bram"."""
+    check_choice("memory", memory, MEMORIES)
+    if depth <= 1:
+        return "lut"
+    if memory != "auto":
+        return memory
+    bram = rom_resources(depth, width, "bram").bram18 * BRAM18_IN_LUTS
+    return "lut" if rom_resources(depth, width, "lut").lut <= bram else "bram"
+
+
+def pack_words(table: np.ndarray, width: int) -> list[int]:
+    """One int per row of int64 (depth, n): its elements in two's complement, the first lowest."""
+    table = np.asarray(table, dtype=np.int64)
+    bits = (table[:, :, None] >> np.minimum(np.arange(width), 63)) & 1
+    octets = np.packbits(bits.reshape(len(table), -1).astype(np.uint8), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in octets]
+
+
+class Rom(wiring.Component):
+    """A memory of constants with one registered read port.
+
+    In: `address`, `enable`. Out: `data`, the word at the address of the last cycle in which
+    `enable` was 1. Reset leaves `data` as it is. One word alone is a constant and needs no enable.
+
+    The Verilog carries `ram_style` as Vivado knows it. Yosys refuses "distributed" for a memory
+    that is never written, and its ABC finds thrice the LUTs when it maps such a memory along with
+    the logic around it. So, before `synth_xilinx`, run
+    `setattr -set ram_style "logic" a:ram_style=distributed` and
+    `setattr -mod -set keep_hierarchy 1 a:ram_style=logic %m`.
+
+    :param words: the contents, each an int of `width` bits.
+    :param memory: "lut", "bram" or "auto" (`rom_memory` tells).
+    """
+
+    def __init__(self, *, words: Sequence[int], width: int, memory: str = "auto") -> None:
+        check_int("width", width, 0)
+        if not words:
+            raise ValueError("words must not be empty")
+        if min(words) < 0 or max(words).bit_length() > width:
+            raise ValueError(f"words must be unsigned ints of {width} bits")
+        self.words = tuple(words)
+        self.width = width
+        self.memory = rom_memory(len(words), width, memory)
+        super().__init__(
+            {
+                "address": In(range(len(words))),
+                "enable": In(1),
+                "data": Out(unsigned(width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        if len(self.words) == 1 or self.width == 0:
+            m.d.comb += self.data.eq(self.words[0])
+            return m
+        # A column as wide as one RAMB36: wider memories cost the synthesiser minutes.
+        column = 2 * _block_width(len(self.words)) if self.memory == "bram" else self.width
+        parts = []
+        for low in range(0, self.width, column):
+            width = min(column, self.width - low)
+            mask = (1 << width) - 1
+            store = memory.Memory(
+                shape=unsigned(width),
+                depth=len(self.words),
+                init=[(word >> low) & mask for word in self.words],
+                attrs={"ram_style": _RAM_STYLE[self.memory]},
+            )
+            m.submodules[f"column{low // column}"] = store
+            port = store.read_port()
+            m.d.comb += [port.addr.eq(self.address), port.en.eq(self.enable)]
+            parts.append(port.data)
+        m.d.comb += self.data.eq(Cat(*parts))
+        return m

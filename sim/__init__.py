@@ -1,0 +1,3 @@
+"""Engines that run a design: golden, Amaranth, Verilator, cocotb."""
+
+__all__: list[str] = []

@@ -1,0 +1,69 @@
+"""A compiled model as something that engines run."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from thresher.compiler.integer.ports import dequantised, quantised
+from thresher.gen.compiled import TOP_NAME, Compiled
+from thresher.gen.elaborate import Top
+from thresher.sim.engine import Engine, SimPort, SimResult, SimTop, Stalls
+from thresher.sim.engines import get_engine
+
+__all__ = ["predict", "run_design", "top_of"]
+
+
+def top_of(compiled: Compiled) -> SimTop:
+    """The top of a compiled model; frames are samples."""
+    design = compiled.design
+
+    def model(*arrays: np.ndarray) -> list[np.ndarray]:
+        codes = {
+            p.io.tensor.name: a.reshape(len(a), *p.io.tensor.shape)
+            for p, a in zip(design.inputs, arrays, strict=True)
+        }
+        found = compiled.golden.run(codes)
+        return [found[p.io.name].reshape(len(arrays[0]), -1) for p in design.outputs]  # type: ignore[union-attr]
+
+    return SimTop(
+        TOP_NAME,
+        tuple(SimPort(p.name, p.port) for p in design.inputs),
+        tuple(SimPort(p.name, p.port) for p in design.outputs),
+        lambda: Top(design),
+        model,
+    )
+
+
+def run_design(
+    compiled: Compiled,
+    engine: Engine,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    stalls: Stalls | None = None,
+) -> tuple[SimResult, dict[str, np.ndarray]]:
+    """Run model inputs (N, *shape) through an engine.
+
+    :returns: the raw result, and int64 codes (N, *shape) by model output.
+    """
+    design = compiled.design
+    codes = quantised(compiled.streamlined.graph.inputs, inputs)
+    frames = {p.name: codes[p.io.tensor.name] for p in design.inputs}
+    count = len(next(iter(frames.values())))
+    result = engine.run(
+        top_of(compiled), {n: a.reshape(count, -1) for n, a in frames.items()}, stalls=stalls
+    )
+    outputs = {
+        p.io.name: result.outputs[p.name].reshape(count, *p.io.tensor.shape)  # type: ignore[union-attr]
+        for p in design.outputs
+    }
+    return result, outputs
+
+
+def predict(
+    compiled: Compiled, engine: str, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The model's outputs (N, *shape), in its own units, by an engine's name; "golden" too."""
+    graph = compiled.streamlined.graph
+    if engine == "golden":
+        return compiled.golden.run_model(inputs)
+    return dequantised(graph.outputs, run_design(compiled, get_engine(engine), inputs)[1])

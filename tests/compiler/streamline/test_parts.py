@@ -1,0 +1,113 @@
+"""Grids of constants, symbolic axes, forms of expressions."""
+
+import numpy as np
+import pytest
+
+from thresher.compiler import analysis
+from thresher.compiler.errors import ModelError
+from thresher.compiler.expr import Apply, Constant, Leaf, evaluate
+from thresher.compiler.graph import Graph, GraphInput, Node
+from thresher.compiler.streamline.forms import offset_codes, power_of_two
+from thresher.compiler.streamline.grid import codes_of
+from thresher.compiler.streamline.symbols import fix_shapes
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_weights_on_a_grid_are_found(bits, rng):
+    codes = rng.integers(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1), (12, 7))
+    scale = np.float32(0.00371)
+    found = codes_of((codes * scale).astype(np.float32))
+    assert found is not None
+    assert np.abs(found[0] * found[1] - codes * scale).max() < 1e-7
+    assert np.abs(found[0]).max() <= 255
+
+
+def test_weights_with_a_scale_per_column_are_found(rng):
+    codes = rng.integers(-7, 8, (20, 5))
+    codes[0] = 7
+    scale = rng.uniform(0.01, 0.1, 5).astype(np.float32)
+    codes_found, scale_found = codes_of((codes * scale).astype(np.float32))
+    assert scale_found.shape == (1, 5)
+    assert np.array_equal(codes_found * np.sign(scale_found).astype(int), codes)
+
+
+def test_float_weights_have_no_grid(rng):
+    assert codes_of(rng.normal(size=(30, 30)).astype(np.float32)) is None
+    assert codes_of(np.array([np.nan, 1.0])) is None
+
+
+def test_zero_weights_are_zero_codes():
+    codes, scale = codes_of(np.zeros((3, 2), np.float32))
+    assert not codes.any()
+    assert scale == 1
+
+
+def test_power_of_two():
+    assert power_of_two(np.array([0.25, 8.0])).tolist() == [-2, 3]
+    assert power_of_two(np.array([3.0])) is None
+
+
+def test_offset_codes():
+    scale = np.array(0.1, np.float32).astype(np.float64)
+    assert offset_codes(scale, np.float64(np.float32(7) * np.float32(0.1))) == 7
+    assert offset_codes(scale, np.array(0.25)) is None
+
+
+def test_affine_of_a_chain():
+    mul = Apply("Mul", (Leaf(), Constant(np.float32(0.5))))
+    chain = Apply("Sub", (Constant(np.float32(1.0)), Apply("Add", (mul, Constant(np.float32(3))))))
+    scale, offset = analysis.affine(chain)
+    assert (float(scale), float(offset)) == (-0.5, -2.0)
+    assert evaluate(chain, np.array(4)) == -4.0
+    assert analysis.linear_scale(chain) is None
+    assert analysis.affine(Apply("Relu", (mul,))) is None
+
+
+def test_monotone_by_channel():
+    falling = Apply("Mul", (Leaf(), Constant(np.float32([[1.0, -2.0, 0.0]]))))
+    assert analysis.monotone(Apply("Sigmoid", (falling,))).tolist() == [[1, -1, 0]]
+    assert analysis.monotone(Apply("Sin", (falling,))) is None
+    assert analysis.monotone(Apply("Add", (falling, Leaf()))) is None
+
+
+def model(inputs, nodes=(), constants=None) -> Graph:
+    return Graph("g", tuple(inputs), (), tuple(nodes), constants or {})
+
+
+def scan_of(name: str) -> Node:
+    body = Graph("b", (GraphInput("s"), GraphInput("t")), ("s", "t"), (), {})
+    attrs = {
+        "body": body,
+        "num_scan_inputs": 1,
+        "scan_input_axes": (0,),
+        "scan_input_directions": (0,),
+        "scan_output_axes": (0,),
+        "scan_output_directions": (0,),
+    }
+    return Node("Scan", "scan", ("s0", name), ("", "y"), attrs)
+
+
+def test_the_scanned_symbol_is_the_sequence():
+    x = GraphInput("x", ("N", "T", 3))
+    turned = Node("Transpose", "t", ("x",), ("xt",), {"perm": (1, 0, 2)})
+    fixed, dims = fix_shapes(model([x], [turned, scan_of("xt")]), 7)
+    assert fixed.inputs[0].shape == (1, 7, 3)
+    assert dims == {"N": 1, "T": 7}
+
+
+def test_a_sequence_needs_its_length():
+    x = GraphInput("x", ("T", 3))
+    with pytest.raises(ModelError, match=r"sequence axis \('T'\) is symbolic .* give --seq-len T"):
+        fix_shapes(model([x], [scan_of("x")]), None)
+
+
+def test_ambiguous_symbols_are_refused():
+    x = GraphInput("x", ("A", "B", 3))
+    odd = Node("Mystery", "m", ("x",), ("xm",))
+    with pytest.raises(ModelError, match="cannot tell the batch from the sequence"):
+        fix_shapes(model([x], [odd, scan_of("xm")]), 5)
+
+
+def test_a_symbolic_batch_is_one():
+    fixed, _ = fix_shapes(model([GraphInput("x", ("", 3))]), None)
+    assert fixed.inputs[0].shape == (1, 3)
