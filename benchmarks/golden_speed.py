@@ -2,13 +2,16 @@
 
     python benchmarks/golden_speed.py [--batch 32] [--steps 25] [--features 40] [--hidden 64]
 
-The model is a QCDQ LSTM as a Scan with a symbolic batch axis, which onnxruntime runs whole; the
-integer graph holds the same cell, every step function random. One thread each.
+The model is a QCDQ LSTM as a Scan with a symbolic batch axis, which onnxruntime runs whole, with
+all its optimisations, which change results, and without; the golden interpreter runs its
+streamlined graph, from codes to codes and from floats to floats, and must give the latter's results.
+One thread each.
 """
 
 import argparse
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,59 +21,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np  # noqa: E402
+import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 
-from thresher.compiler.integer.build import Builder  # noqa: E402
+from thresher.compiler.importer import import_model  # noqa: E402
 from thresher.compiler.integer.golden import Golden  # noqa: E402
-from thresher.compiler.integer.ir import (  # noqa: E402
-    Block,
-    InputPort,
-    IntegerGraph,
-    OutputPort,
-    Tensor,
-)
-from thresher.rtl.stepfunction import StepFunction  # noqa: E402
+from thresher.compiler.integer.ports import quantised  # noqa: E402
+from thresher.compiler.ort import session  # noqa: E402
+from thresher.compiler.streamline import streamline  # noqa: E402
 from zoo.recurrent import recurrent  # noqa: E402
 
-__all__ = ["integer_lstm", "main"]
-
-
-def integer_lstm(steps: int, features: int, hidden: int, bits: int = 6) -> IntegerGraph:
-    """An LSTM with quantised gates and random weights: x (steps, 1, features) -> h, c."""
-    rng = np.random.default_rng(0)
-    top = 2 ** (bits - 1) - 1
-    outer = Builder()
-    body = outer.child()
-
-    def squash(x: Tensor, lo: int = -top - 1, hi: int = top) -> Tensor:
-        curve = np.tanh(np.linspace(-4, 4, x.hi - x.lo + 1)) / 2 + 0.5
-        return body.step(x, StepFunction.from_table(x.lo, np.rint(lo + (hi - lo) * curve)[None]))
-
-    def weights(rows: int) -> np.ndarray:
-        return rng.integers(-top, top + 1, (rows, 4 * hidden))
-
-    x = outer.input((steps, 1, features), -top - 1, top, name="x")
-    wx = outer.matmul(x, weights(features), rng.integers(-99, 99, 4 * hidden))
-    now = outer.scan_input(body, wx)
-    h = body.input((1, hidden), -top - 1, top, name="h")
-    c = body.input((1, hidden), -top - 1, top, name="c")
-    gates = body.binary("add", now, body.matmul(h, weights(hidden)))
-    place = np.arange(4 * hidden).reshape(4, 1, hidden)
-    i, f, g, o = (
-        squash(squash(body.reorder(gates, place[k])), *((-top - 1, top) if k == 2 else (0, 63)))
-        for k in range(4)
-    )
-    terms = squash(body.binary("mul", f, c)), squash(body.binary("mul", i, g))
-    new_c = squash(body.binary("add", *terms))
-    new_h = squash(body.binary("mul", o, squash(new_c, -top, top)))
-    zero = np.zeros((1, hidden), np.int64)
-    node = outer.loop(
-        steps, body, [(wx, now)], [(zero, h, new_h, "h_end"), (zero, c, new_c, None)],
-        [(new_h, "y")],
-    )  # fmt: skip
-    outputs = tuple(OutputPort(t.name, t, "int64", None) for t in node.outputs)
-    port = InputPort(x, "x", "int64", None)
-    return IntegerGraph("lstm", (port,), Block(outer.nodes), outputs)
+__all__ = ["best", "main"]
 
 
 def best(run: Callable[[], object], repeats: int) -> float:
@@ -84,32 +45,48 @@ def best(run: Callable[[], object], repeats: int) -> float:
 
 
 def main() -> None:
-    """Print both times and their ratio."""
+    """Print the times and their ratios."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     for name, default in {"batch": 32, "steps": 25, "features": 40, "hidden": 64}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--repeats", type=int, default=50)
     a = parser.parse_args()
-    zoo = recurrent(
-        "lstm",
-        hidden=a.hidden,
-        features=a.features,
-        steps=a.steps,
-        symbolic_batch=True,
-        init="shape",
-    )
+    model = recurrent(
+        "lstm", hidden=a.hidden, features=a.features, steps=a.steps,
+        symbolic_batch=True, init="shape",
+    ).model  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "lstm.onnx")
+        onnx.save(model, path)
+        graph = streamline(import_model(path)).graph
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(zoo.model.SerializeToString(), options)
-    rng = np.random.default_rng(1)
-    floats = {"x": rng.normal(size=(a.steps, a.batch, a.features)).astype(np.float32)}
-    reference = best(lambda: session.run(None, floats), a.repeats)
+    optimised = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    plain = session(model)
+    golden = Golden(graph)
 
-    golden = Golden(integer_lstm(a.steps, a.features, a.hidden))
-    codes = {"x": rng.integers(-32, 32, (a.batch, a.steps, 1, a.features))}
-    ours = best(lambda: golden.run(codes), a.repeats)
-    print(f"onnxruntime {reference * 1e3:8.2f} ms")
-    print(f"golden      {ours * 1e3:8.2f} ms, {ours / reference:.2f} times onnxruntime's")
+    x = np.random.default_rng(1).normal(size=(a.batch, a.steps, 1, a.features))
+    ours = {"x": x.astype(np.float32)}
+    theirs = {"x": np.ascontiguousarray(ours["x"][:, :, 0].swapaxes(0, 1))}
+    codes = quantised(graph.inputs, ours)
+    wanted = plain.run(["y"], theirs)[0]
+    found = golden.run_model(ours)["y"][:, :, 0].swapaxes(0, 1)
+    if not np.array_equal(found, wanted):
+        raise SystemExit("golden and onnxruntime disagree")
+
+    plain_seconds = best(lambda: plain.run(None, theirs), a.repeats)
+    reference = best(lambda: optimised.run(None, theirs), a.repeats)
+    print(f"onnxruntime, plain {plain_seconds * 1e3:8.2f} ms")
+    print(f"  optimised        {reference * 1e3:8.2f} ms")
+    for label, run in (
+        ("codes to codes", lambda: golden.run(codes)),
+        ("floats to floats", lambda: golden.run_model(ours)),
+    ):
+        seconds = best(run, a.repeats)
+        print(
+            f"{label:16}   {seconds * 1e3:8.2f} ms, {seconds / reference:.2f} times optimised, "
+            f"{seconds / plain_seconds:.2f} times plain"
+        )
 
 
 if __name__ == "__main__":

@@ -69,11 +69,11 @@ def _compile(args: argparse.Namespace, say: Callable[[str], None]) -> int:
 
 
 def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> int:
-    from thresher.gen import show
     from thresher.gen.folder import load_folder, read_report, save_report
     from thresher.gen.report import with_verification
     from thresher.sim.engines import get_engine
     from thresher.sim.inputs import load_inputs, random_inputs
+    from thresher.sim.show import verified
     from thresher.sim.verify import verify
 
     out = Path(args.out)
@@ -91,7 +91,7 @@ def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     if outcome.interval is not None:
         cycles = {"latency": outcome.latency, "interval": outcome.interval}
     save_report(out, with_verification(read_report(out), outcome.to_dict(), cycles))
-    print(show.verified(compiled, outcome))
+    print(verified(compiled, outcome))
     return 0 if outcome.passed else _FAILED
 
 

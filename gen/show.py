@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.links import estimate
 from thresher.gen.compiled import TOP_NAME, Compiled
 
 if TYPE_CHECKING:
     from thresher.gen.synth import DesignSynthesis
-    from thresher.sim.verify import Verification
 
-__all__ = ["compiled", "synthesised", "table", "verified"]
-
-_SHOWN_DIFFERENCES = 3
+__all__ = ["compiled", "synthesised", "table"]
 
 
 def table(rows: list[tuple[str, str]]) -> str:
@@ -49,33 +47,20 @@ def _time(cycles: int, mhz: float) -> str:
     return f"{cycles} cycles = {cycles / mhz:.2f} us at {mhz:g} MHz (predicted)"
 
 
-def verified(result: Compiled, outcome: "Verification") -> str:
-    """After `thresher verify`."""
-    equality, predicted = outcome.equality, result.design.predicted
-    rows = [
-        ("samples", str(outcome.samples)),
-        (
-            f"golden vs {equality.engine}",
-            f"{equality.differing} differ, {equality.unexplained} unexplained",
-        ),
-    ]
-    rows += [("", str(d)) for d in equality.differences[:_SHOWN_DIFFERENCES]]
-    with_stalls = ", with and without stalls" if outcome.stalled else ""
-    rtl = f"RTL ({outcome.engine}) vs golden"
-    rows.append((rtl, f"{outcome.mismatches} mismatches{with_stalls}"))
-    if outcome.first is not None:
-        rows.append(("", str(outcome.first)))
-    rows.append(("latency", f"{outcome.latency} cycles simulated, {predicted.latency} predicted"))
-    if outcome.interval is not None:
-        rows.append(
-            ("interval", f"{outcome.interval} cycles simulated, {predicted.interval} predicted")
-        )
-    agree = "every frame as predicted" if outcome.cycles_agree else "NOT as predicted"
-    rows.append(("cycles", agree))
-    rows.append(("verdict", "PASSED" if outcome.passed else "FAILED"))
-    return table(rows)
-
-
 def synthesised(result: Compiled, areas: "DesignSynthesis") -> str:
-    """After `thresher synth`."""
-    raise NotImplementedError
+    """After `thresher synth`: sums over kernels and FIFOs, beside the board's capacity."""
+    total, board = areas.total, result.options.board
+    capacity = get_board(board).capacity if board else None
+    rows = [("Yosys, xc7", "sum of all kernels and FIFOs")]
+    for name, used, limit in (
+        ("LUT", total.lut, capacity and capacity.lut),
+        ("of them memory", total.lutram + total.srl, capacity and capacity.lutram),
+        ("FF", total.ff, capacity and capacity.ff),
+        ("DSP48E1", total.dsp, capacity and capacity.dsp),
+        ("BRAM36", total.bram, capacity and capacity.bram36),
+    ):
+        share = f" of {limit} on {board} ({used / limit:.0%})" if limit else ""
+        rows.append((name, f"{used:g}{share}"))
+    if total.path_ns is not None:
+        rows.append(("longest path", f"{total.path_ns:.2f} ns before routing, {total.depth} cells"))
+    return table(rows)

@@ -33,6 +33,18 @@ def run_onnx(model: onnx.ModelProto, inputs: Sequence[np.ndarray]) -> list[np.nd
     return session.run(None, dict(zip(names, inputs, strict=True)))
 
 
+def _found(model: onnx.ModelProto, inputs: Sequence[Tensor]) -> list[np.ndarray]:
+    try:
+        return run_onnx(model, [tensor.numpy() for tensor in inputs])
+    except Exception as e:
+        raise ExportError(
+            "check",
+            f"onnxruntime must run the exported model, and said: {str(e).splitlines()[0]}",
+            "if it is about shapes, forward() may have fixed the sample's: pass "
+            "dynamic_batch=False, or use sizes that do not come from Python numbers",
+        ) from e
+
+
 def check_equal(
     model: onnx.ModelProto,
     module: nn.Module,
@@ -51,15 +63,7 @@ def check_equal(
     """
     with torch.no_grad():
         wanted = [tensor.numpy() for tensor in run(*inputs)]
-    try:
-        found = run_onnx(model, [tensor.numpy() for tensor in inputs])
-    except Exception as e:
-        raise ExportError(
-            "check",
-            f"onnxruntime must run the exported model, and said: {str(e).splitlines()[0]}",
-            "if it is about shapes, forward() may have fixed the sample's: pass "
-            "dynamic_batch=False, or use sizes that do not come from Python numbers",
-        ) from e
+    found = _found(model, inputs)
     wrong = []
     for value, want, have in zip(model.graph.output, wanted, found, strict=True):
         if want.shape != have.shape:

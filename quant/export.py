@@ -148,7 +148,7 @@ def export_onnx(
         inputs with more samples (and longer sequences), and refuse to write it if they differ;
         warn where only the order of float32 sums decides a rounding tie (float scales).
     :returns: the model written.
-    :raises ExportError: where the module cannot be exported to the bit, naming part and remedy.
+    :raises ExportError: where the module cannot be exported to the bit.
     """
     with fresh_caches(module):
         check_module(module, allow_uncalibrated=allow_uncalibrated)

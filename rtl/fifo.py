@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 
 from thresher.rtl.checks import check_int, check_interval, stream_rows
 from thresher.rtl.kernel import Kernel, Port, Resources
+from thresher.rtl.lutram import lutram_resources
 from thresher.rtl.timing import Firing, Timing, fifo_pipe
 
 __all__ = ["Fifo"]
@@ -66,11 +67,8 @@ class Fifo(Kernel):
             lut = (self.depth - 1) * bits + 2 * self.depth
             return Resources(lut=lut, ff=self.depth * (bits + 1))
         address, level = ceil_log2(self.depth), self.depth.bit_length()
-        # RAM32M holds 6 bits x 32 in 4 LUTs, RAM64M 3 bits x 64; deeper ones add a multiplexer
-        rows = -(-self.depth // 64)
-        lutram = 4 * -(-bits // 6) if self.depth <= 32 else 4 * rows * -(-bits // 3)
-        lut = lutram + (bits * (rows - 1) + 1) // 2 + 2 * address + 2 * level + 4
-        return Resources(lut=lut, lutram=lutram, ff=2 * address + level + 2)
+        control = Resources(lut=address + level + 2, ff=2 * address + level + 2)
+        return control + lutram_resources(self.depth, bits)
 
     def create(self) -> wiring.Component:
         return MemoryFifo(self) if self.in_memory else RegisterFifo(self)

@@ -288,11 +288,7 @@ class MVAUComponent(wiring.Component):
         words = pack_words(p.biases.reshape(-1, p.pe), shape.width)
         m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="lut")
         neuron, following = Signal(range(p.neuron_folds)), Signal(range(p.neuron_folds))
-        m.d.comb += [
-            following.eq(neuron),
-            rom.address.eq(following),
-            rom.enable.eq(1),
-        ]
+        m.d.comb += [following.eq(neuron), rom.address.eq(following), rom.enable.eq(1)]
         with m.If(finished):
             m.d.comb += following.eq(Mux(neuron == p.neuron_folds - 1, 0, neuron + 1))
         m.d.sync += neuron.eq(following)

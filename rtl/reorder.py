@@ -12,6 +12,7 @@ from amaranth.utils import ceil_log2
 from thresher.rtl.checks import check_int, check_interval, stream_rows
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources
+from thresher.rtl.lutram import block_ram_resources, lutram_resources, prefer_lutram
 from thresher.rtl.sequencer import check_ints
 from thresher.rtl.timing import Firing, Pipe, Timing, register_stages
 
@@ -96,25 +97,29 @@ class Reorder(Kernel):
             o=register_stages(1),
         )
 
+    @property
+    def depth(self) -> int:
+        """Beats the memory holds: two banks, the second at a power of two."""
+        return (1 << ceil_log2(self.i_beats)) + self.i_beats
+
+    @property
+    def in_lutram(self) -> bool:
+        """Whether the memory is bound to LUTs; else to block RAM."""
+        return prefer_lutram(self.depth, self.inputs["i"].width * self.lanes)
+
     def resources(self) -> Resources:
         bits = self.inputs["i"].width * self.lanes
-        address = ceil_log2(self.i_beats)
+        address, position = ceil_log2(self.i_beats), ceil_log2(len(self.index))
         if self.nest is None:
-            read = Resources(
-                lut=ceil_log2(len(self.index)) + address * -(-len(self.index) // 64),
-                ff=ceil_log2(len(self.index)),
-            )
+            read = Resources(lut=position + address * -(-len(self.index) // 64), ff=position)
         else:
-            counters = ceil_log2(len(self.index)) + address
-            read = Resources(lut=2 * counters, ff=counters)
-        depth = 2 << address
-        rows = -(-depth // 64)
-        lutram = 4 * -(-bits // 6) if depth <= 32 else 4 * rows * -(-bits // 3)
-        lut = lutram + (bits * (rows - 1) + 1) // 2 + address + 6
-        own = Resources(lut=lut, lutram=lutram, ff=bits + address + 5)
-        if depth > 256:
-            own = Resources(lut=address + 6, bram18=-(-bits * depth // 18432), ff=address + 5)
-        return own + read
+            read = Resources(lut=position + address, ff=position + address)
+        control = Resources(lut=address + 8, ff=2 * address + 5)
+        if self.in_lutram:
+            store = lutram_resources(self.depth, bits) + Resources(ff=bits)
+        else:
+            store = block_ram_resources(self.depth, bits)
+        return read + control + store
 
     def create(self) -> wiring.Component:
         return ReorderComponent(self)
@@ -227,10 +232,12 @@ class ReorderComponent(wiring.Component):
         with m.If(reader.advance & reader.last):
             m.d.sync += [full[read_bank].eq(0), read_bank.eq(~read_bank)]
         # The bank is the address' highest bit. The read port's register is the output stage.
-        bits = ceil_log2(k.i_beats)
         payload = Value.cast(self.i.payload)
         m.submodules.storage = storage = memory.Memory(
-            shape=len(payload), depth=(1 << bits) + k.i_beats, init=[]
+            shape=len(payload),
+            depth=k.depth,
+            init=[],
+            attrs={"ram_style": "distributed" if k.in_lutram else "block"},
         )
         write, read = storage.write_port(), storage.read_port()
         m.d.comb += [

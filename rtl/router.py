@@ -138,9 +138,10 @@ class RoutingKernel(Kernel):
     def resources(self) -> Resources:
         pairs, runs = self.routes()
         bits = self.lanes * self.port(1).width
-        lut = 2 * len(pairs) + 2
+        lut = len(pairs) + len(self.outputs)
         for target in self.outputs:
-            lut += bits * (len({s for s, t in pairs if t == target}) // 2)
+            choices = len({source for source, to in pairs if to == target})
+            lut += bits * -(-(choices - 1) // 3)  # a LUT6 chooses between four
         words = self.constant_words()
         if words is not None and len(set(words)) > 1:
             lut += bits * -(-len(words) // 64)
@@ -213,12 +214,12 @@ class Router(wiring.Component):
         for target, stage in stages.items():
             o = getattr(self, target)
             following = Signal(len(Value.cast(o.payload)), name=f"{target}_next")
+            *choices, other = ((s, source) for s, (source, to) in enumerate(pairs) if to == target)
+            m.d.comb += [o.valid.eq(stage.valid), following.eq(payloads[other[1]])]
             with m.Switch(sequencer.symbol):
-                for symbol, (source, to) in enumerate(pairs):
-                    if to == target:
-                        with m.Case(symbol):
-                            m.d.comb += following.eq(payloads[source])
-            m.d.comb += o.valid.eq(stage.valid)
+                for symbol, source in choices:
+                    with m.Case(symbol):
+                        m.d.comb += following.eq(payloads[source])
             with m.If(turns[target] & stage.ready):
                 m.d.sync += Value.cast(o.payload).eq(following)
 

@@ -99,7 +99,7 @@ class WidthConverter(Kernel):
         counter = (phases - 1).bit_length()
         choices = len({p.level for p in self.phases if p.take})
         return Resources(
-            lut=width * moved * choices + 2 * counter + 3,
+            lut=width * moved * choices + counter + 2,
             ff=width * (self.held + self.o_lanes) + counter + 1,
         )
 

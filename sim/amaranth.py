@@ -30,7 +30,7 @@ _DRAIN = 16
 class _Gate:
     """One port's pattern, counted from the last reset."""
 
-    def __init__(self, top: str, port: SimPort, stream: Any, pattern: np.ndarray | None) -> None:
+    def __init__(self, top: SimTop, port: SimPort, stream: Any, pattern: np.ndarray | None) -> None:
         self.top = top
         self.name, self.stream, self.pattern = port.name, stream, pattern
         self.bits = Value.cast(stream.payload)
@@ -53,7 +53,7 @@ class _Gate:
 class _Source(_Gate):
     def __init__(
         self,
-        top: str,
+        top: SimTop,
         port: SimPort,
         stream: Any,
         pattern: np.ndarray | None,
@@ -83,7 +83,7 @@ class _Source(_Gate):
 class _Sink(_Gate):
     def __init__(
         self,
-        top: str,
+        top: SimTop,
         port: SimPort,
         stream: Any,
         pattern: np.ndarray | None,
@@ -106,30 +106,31 @@ class _Sink(_Gate):
             ctx.set(self.stream.ready, ready)
             after = ctx.get(self.stream.valid), ctx.get(self.bits)
             if before[0] != after[0]:
-                raise broken(self.top, self.name, "lets valid depend on ready", cycle)
+                raise broken(self.top.name, self.name, "lets valid depend on ready", cycle)
             if after[0] and before[1] != after[1]:
-                raise broken(self.top, self.name, "lets its payload depend on ready", cycle)
+                raise broken(self.top.name, self.name, "lets its payload depend on ready", cycle)
         ctx.set(self.stream.ready, ready)
 
     def observe(self, ctx: Any, cycle: int) -> bool:
         valid, bits = ctx.get(self.stream.valid), ctx.get(self.bits)
         if self.held is not None and not valid:
-            raise broken(self.top, self.name, "withdrew a beat that waited", cycle)
+            raise broken(self.top.name, self.name, "withdrew a beat that waited", cycle)
         if self.held is not None and bits != self.held:
-            raise broken(self.top, self.name, "changed a beat that waited", cycle)
+            raise broken(self.top.name, self.name, "changed a beat that waited", cycle)
         taken = bool(valid and ctx.get(self.stream.ready))
         self.held = bits if valid and not taken else None
         if taken:
-            if self.done:
-                raise broken(self.top, self.name, "gave a beat too many", cycle)
-            self.times.append(cycle)
-            self.beats.append(bits)
+            if not self.done:
+                self.times.append(cycle)
+                self.beats.append(bits)
+            elif self.top.drains:
+                raise broken(self.top.name, self.name, "gave a beat too many", cycle)
         return taken
 
 
 @dataclass
 class _Bench:
-    top: str
+    top: SimTop
     sources: list[_Source]
     sinks: list[_Sink]
     reset: Signal
@@ -156,7 +157,7 @@ class _Bench:
         while not all(end.done for end in self.ends):
             await self.step(ctx)
             if self.idle > self.timeout:
-                raise stuck(self.top, self.cycle, [end.state(ctx) for end in self.ends])
+                raise stuck(self.top.name, self.cycle, [end.state(ctx) for end in self.ends])
         for _ in range(_DRAIN):
             await self.step(ctx)
 
@@ -198,7 +199,7 @@ class AmaranthEngine(Engine):
         }
         sources = [
             _Source(
-                top.name,
+                top,
                 p,
                 getattr(dut, p.name),
                 patterns[p.name],
@@ -207,7 +208,7 @@ class AmaranthEngine(Engine):
             for p in top.inputs
         ]
         sinks = [
-            _Sink(top.name, p, getattr(dut, p.name), patterns[p.name], frames * p.port.beats)
+            _Sink(top, p, getattr(dut, p.name), patterns[p.name], frames * p.port.beats)
             for p in top.outputs
         ]
 
@@ -216,7 +217,7 @@ class AmaranthEngine(Engine):
                 progress(beats * frames // total, frames)
 
         limit = _TIMEOUT if timeout is None else timeout
-        bench = _Bench(top.name, sources, sinks, reset, reset_at, limit, report)
+        bench = _Bench(top, sources, sinks, reset, reset_at, limit, report)
         simulator = Simulator(m)
         simulator.add_clock(1e-6)
         simulator.add_testbench(bench.run)

@@ -89,6 +89,7 @@ class SimTop:
     :param create: makes the Amaranth component; a new one at every call.
     :param model: the integer model: int64 arrays (N, elements) in the order of `inputs` -> of
         `outputs`.
+    :param drains: nothing comes out that nothing went in for, so a beat after the last is an error.
     """
 
     name: str
@@ -96,6 +97,7 @@ class SimTop:
     outputs: tuple[SimPort, ...]
     create: Callable[[], wiring.Component]
     model: Callable[..., Sequence[np.ndarray]]
+    drains: bool = True
 
     def __post_init__(self) -> None:
         if not self.inputs:
@@ -110,6 +112,7 @@ class SimTop:
             tuple(SimPort(n, p) for n, p in kernel.outputs.items()),
             kernel.create,
             kernel.compute,
+            all(process[0].takes for process in kernel.timing().processes),
         )
 
     @cached_property

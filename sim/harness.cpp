@@ -125,11 +125,10 @@ struct Source : Stream {
 
 struct Sink : Stream {
     std::vector<uint32_t> data, now, held, probe;
-    bool waiting = false, was_valid = false;
+    bool drains, waiting = false, was_valid = false;
 
-    Sink(const char* name_, int index_, int bits_, size_t beats)
-        : Stream(name_, index_, bits_), now(words), held(words),
-          probe(words) {
+    Sink(const char* name_, int index_, int bits_, size_t beats, bool drains_)
+        : Stream(name_, index_, bits_), now(words), held(words), probe(words), drains(drains_) {
         expected = beats;
         data.reserve(beats * words);
         times.reserve(beats);
@@ -152,7 +151,10 @@ struct Sink : Stream {
             held = now;
             return false;
         }
-        if (done()) broken(cycle, name, "gave a beat too many");
+        if (done()) {
+            if (drains) broken(cycle, name, "gave a beat too many");
+            return true;
+        }
         times.push_back(cycle);
         data.insert(data.end(), now.begin(), now.end());
         return true;
@@ -265,7 +267,8 @@ struct Bench {
 
 }  // namespace
 
-// Arguments: timeout, cycle of the reset (-1: none), strict (0 or 1), seed, beats of each output.
+// Arguments: timeout, cycle of the reset (-1: none), strict (0 or 1), seed, drains (0 or 1), beats of
+// each output.
 int main(int argc, char** argv) {
     const auto argument = [&](int k) { return k < argc ? std::atoll(argv[k]) : 0; };
     const int64_t timeout = argument(1), reset_at = argument(2);
@@ -277,7 +280,8 @@ int main(int argc, char** argv) {
     THRESHER_INPUTS(X)
 #undef X
     const int inputs = static_cast<int>(bench.sources.size());
-#define X(k, port, member, bits) bench.sinks.emplace_back(port, inputs + k, bits, argument(5 + k));
+#define X(k, port, member, bits) \
+    bench.sinks.emplace_back(port, inputs + k, bits, argument(6 + k), argument(5));
     THRESHER_OUTPUTS(X)
 #undef X
     bench.reset(2);

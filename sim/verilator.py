@@ -191,6 +191,7 @@ class VerilatorEngine(Engine):
                 -1 if reset_at is None else reset_at,
                 int(stalls is not None),
                 0 if stalls is None else stalls.seed,
+                int(top.drains),
                 *(frames * p.port.beats for p in top.outputs),
             ]
             _execute([str(program), *map(str, numbers)], folder, top, frames, progress)

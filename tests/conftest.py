@@ -17,6 +17,18 @@ settings.register_profile("thresher", derandomize=True, deadline=None, database=
 settings.load_profile("thresher")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full`: also the tests that take most of an hour, those of tests/conformance."""
+    parser.addoption("--full", action="store_true", help="run the conformance tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--full`, tests marked `full` are deselected."""
+    if not config.getoption("--full"):
+        config.hook.pytest_deselected(items=[i for i in items if i.get_closest_marker("full")])
+        items[:] = [i for i in items if not i.get_closest_marker("full")]
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The root of the checkout."""

@@ -14,7 +14,8 @@ from thresher.compiler.integer.ir import (
     ScanOutput,
     Tensor,
 )
-from thresher.compiler.integer.kernels import OWNERS, Env, Kernel, dtype_of, kernel
+from thresher.compiler.integer.kernels import OWNERS, kernel
+from thresher.compiler.integer.step_kernels import Env, Kernel, dtype_of
 
 __all__ = ["Golden"]
 

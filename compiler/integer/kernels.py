@@ -20,32 +20,20 @@ from thresher.compiler.integer.ir import (
     Step,
     Tensor,
 )
+from thresher.compiler.integer.step_kernels import Env, Kernel, Slots, dtype_of, step_kernel
 
-__all__ = ["OWNERS", "Env", "Kernel", "dtype_of", "kernel"]
-
-Env = list[np.ndarray]
-Kernel = Callable[[Env], None]
-_Slots = Callable[[Tensor], int]
+__all__ = ["OWNERS", "kernel"]
 
 OWNERS = (MatMul, Binary, Step)
 
-_TABLE_LIMIT = 1 << 20
 _UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
-
-
-def dtype_of(*magnitudes: int) -> np.dtype:
-    """The least dtype in which all integers up to the given magnitudes are exact."""
-    most = max(abs(m) for m in magnitudes)
-    if most < 1 << 24:
-        return np.dtype(np.float32)
-    return np.dtype(np.float64 if most < 1 << 53 else np.int64)
 
 
 def _dtype(x: Tensor) -> np.dtype:
     return dtype_of(x.lo, x.hi)
 
 
-def kernel(node: object, slot: _Slots) -> Kernel:
+def kernel(node: object, slot: Slots) -> Kernel:
     """The closure that runs one node (any but a Loop); `slot` gives a tensor's place."""
     match node:
         case MatMul():
@@ -53,7 +41,7 @@ def kernel(node: object, slot: _Slots) -> Kernel:
         case Binary():
             return _binary(node, slot)
         case Step():
-            return _step(node, slot)
+            return step_kernel(node, slot)
         case Reshape():
             return _reshape(node, slot)
         case Reorder():
@@ -65,7 +53,7 @@ def kernel(node: object, slot: _Slots) -> Kernel:
     raise TypeError(f"node must be one of the integer graph's, not {type(node).__name__}")
 
 
-def _matmul(node: MatMul, slot: _Slots) -> Kernel:
+def _matmul(node: MatMul, slot: Slots) -> Kernel:
     x, out = slot(node.x), slot(node.out)
     bias = np.zeros(1, np.int64) if node.bias is None else node.bias
     most = max(abs(node.x.lo), abs(node.x.hi))
@@ -88,7 +76,7 @@ def _matmul(node: MatMul, slot: _Slots) -> Kernel:
     return run
 
 
-def _binary(node: Binary, slot: _Slots) -> Kernel:
+def _binary(node: Binary, slot: Slots) -> Kernel:
     ufunc, out, final = _UFUNCS[node.op], slot(node.out), _dtype(node.out)
     ends = [_dtype(t) for t in node.inputs]
     shifted = [
@@ -129,75 +117,7 @@ def _binary(node: Binary, slot: _Slots) -> Kernel:
     return run
 
 
-def _step(node: Step, slot: _Slots) -> Kernel:
-    size = node.x.hi - node.x.lo + 1
-    if size * node.function.channels <= _TABLE_LIMIT:
-        return _step_by_table(node, slot)
-    return _step_by_search(node, slot)
-
-
-def _step_by_table(node: Step, slot: _Slots) -> Kernel:
-    """One table entry an integer, as narrow as they can be: a body's tables stay in the cache.
-
-    An index is never negative: its sign would be a branch that no processor foresees. Where `a`
-    fits 8 or 16 bits, its two's complement is the index.
-    """
-    x, out, f = slot(node.x), slot(node.out), node.function
-    lo, hi = node.x.lo, node.x.hi
-    bits = next((b for b in (8, 16) if -(1 << b - 1) <= lo and hi < 1 << b - 1), 0)
-    channels = f.channels
-    wrapped = channels == 1 and bits
-    a = np.arange(1 << bits).astype(f"int{bits}") if wrapped else np.arange(lo, hi + 1)
-    rows = np.arange(channels)[:, None]
-    table = f(np.clip(a, lo, hi).astype(np.int64)[None].repeat(channels, 0), rows)
-    entry = np.promote_types(*map(np.min_scalar_type, (node.out.lo, node.out.hi)))
-    flat = table.astype(entry).reshape(-1)
-
-    if wrapped:
-        signed, unsigned = np.dtype(f"int{bits}"), np.dtype(f"uint{bits}")
-
-        def run_wrapped(env: Env) -> None:
-            env[out][...] = flat.take(env[x].astype(signed).view(unsigned))
-
-        return run_wrapped
-    places = np.zeros((1,) * len(node.x.shape), np.int64) if node.channel is None else node.channel
-    offset = (places * len(a) - lo)[None].astype(np.intp)
-
-    def run(env: Env) -> None:
-        index = np.add(env[x], offset, dtype=np.intp, casting="unsafe")
-        env[out][...] = flat.take(index)
-
-    return run
-
-
-def _step_by_search(node: Step, slot: _Slots) -> Kernel:
-    """All channels in one sorted list: channel c's thresholds lie c intervals further on."""
-    x, out, f = slot(node.x), slot(node.out), node.function
-    channels = np.arange(f.channels)[:, None]
-    span = node.x.hi - node.x.lo + 2
-    if f.channels * span >= 1 << 62:
-        channel = node.channel
-
-        def slow(env: Env) -> None:
-            where = None if channel is None else channel[None]
-            env[out][...] = f(env[x].astype(np.int64), where)
-
-        return slow
-    thresholds = np.clip(f.thresholds, node.x.lo, node.x.hi + 1) - node.x.lo
-    keys = (thresholds + channels * span).reshape(-1)
-    values = np.broadcast_to(f.values, (f.channels, f.values.shape[1]))
-    flat = np.ascontiguousarray(values).reshape(-1)
-    places = np.zeros((1,) * len(node.x.shape), np.int64) if node.channel is None else node.channel
-    offset = (places * span - node.x.lo)[None]
-
-    def run(env: Env) -> None:
-        a = env[x].astype(np.int64) + offset
-        env[out][...] = flat.take(np.searchsorted(keys, a, side="right") + places[None])
-
-    return run
-
-
-def _reshape(node: Reshape, slot: _Slots) -> Kernel:
+def _reshape(node: Reshape, slot: Slots) -> Kernel:
     x, out, shape = slot(node.x), slot(node.out), node.out.shape
     final = _dtype(node.out)
 
@@ -208,7 +128,7 @@ def _reshape(node: Reshape, slot: _Slots) -> Kernel:
     return run
 
 
-def _reorder(node: Reorder, slot: _Slots) -> Kernel:
+def _reorder(node: Reorder, slot: Slots) -> Kernel:
     x, out, shape, final = slot(node.x), slot(node.out), node.index.shape, _dtype(node.out)
     size, item = node.x.size, _dtype(node.x).itemsize
     found = _strides(node.index)
@@ -246,7 +166,7 @@ def _strides(index: np.ndarray) -> tuple[int, ...] | None:
     return tuple(strides) if (line == index).all() else None
 
 
-def _concat(node: Concat, slot: _Slots) -> Kernel:
+def _concat(node: Concat, slot: Slots) -> Kernel:
     xs, out, axis = [slot(x) for x in node.xs], slot(node.out), node.axis + 1
     final = _dtype(node.out)
 
@@ -256,7 +176,7 @@ def _concat(node: Concat, slot: _Slots) -> Kernel:
     return run
 
 
-def _argmax(node: ArgMax, slot: _Slots) -> Kernel:
+def _argmax(node: ArgMax, slot: Slots) -> Kernel:
     x, out, last = slot(node.x), slot(node.out), node.last
     value = None if node.value is None else slot(node.value)
     size = node.x.shape[-1]

@@ -9,6 +9,9 @@
    while they fall.
 4. Each FIFO that could still be less deep (`Usage.least`) is tried, in a fixed order, one beat
    shallower; where that delays no output, its least depth is searched by bisection.
+
+All of that looks at a few frames. Where a longer run then comes later than with endless FIFOs, it
+is done again for more frames.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,11 +21,11 @@ from thresher.compiler.schedule.cycles import Deadlock, Edge, End, Late, Network
 from thresher.compiler.schedule.latest import measure
 from thresher.compiler.schedule.readychain import closing_edges, direct_edges
 
-__all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "fifo_depths", "network_of", "shrunk"]
+__all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "draft_depths", "least_depths", "network_of"]
 
 MIN_DEPTH = 2  # the least that moves a beat a cycle
 TOP_DEPTH = 2
-_FRAMES = 3
+_FRAMES = (3, 6, 12)
 _ROUNDS = 3
 
 _Key = tuple[End, End]
@@ -41,23 +44,74 @@ def network_of(netlist: Netlist, depths: Depths) -> Network:
     )
 
 
-def fifo_depths(netlist: Netlist) -> Depths:
-    """Depths under which no output comes later than with FIFOs that never fill."""
-    endless = {(src, dst): beats * (_FRAMES + 1) for src, dst, beats in netlist.edges}
+def draft_depths(netlist: Netlist, frames: int = _FRAMES[0]) -> Depths:
+    """Depths under which no output of these frames comes later than with FIFOs that never fill."""
+    return _measured(netlist, _direct(netlist, frames), frames)
+
+
+def least_depths(netlist: Netlist) -> Depths:
+    """The same for a longer run, and no FIFO deeper than it must be."""
+    found: Depths = {}
+    for frames in _FRAMES:
+        direct = _direct(netlist, frames)
+        found = _shrunk(netlist, _measured(netlist, direct, frames), frames)
+        longer = 2 * frames + 2
+        fastest = solve(network_of(netlist, _endless(netlist, direct, longer)), longer).outputs
+        if _outputs(netlist, found, longer, fastest) is not None:
+            break
+    return found
+
+
+def _endless(netlist: Netlist, direct: Collection[_Key], frames: int) -> Depths:
+    """FIFOs that never fill, but on `direct` edges."""
+    return {
+        (src, dst): 0 if (src, dst) in direct else beats * (frames + 1)
+        for src, dst, beats in netlist.edges
+    }
+
+
+def _direct(netlist: Netlist, frames: int) -> frozenset[_Key]:
+    """The edges that do without a FIFO."""
     closing = closing_edges(netlist)
-    usage = measure(network_of(netlist, endless), _FRAMES)
     direct: frozenset[_Key] = frozenset()
     for _ in range(_ROUNDS):
+        endless = _endless(netlist, direct, frames)
+        usage = measure(network_of(netlist, endless), frames)
         idle = {k for k, depth in usage.late.items() if depth <= MIN_DEPTH and k not in closing}
-        more = _without(netlist, endless, direct, idle - direct, usage.trace.outputs)
-        if more == direct:
+        more = _without(netlist, endless, idle, frames, usage.trace.outputs)
+        if not more:
             break
-        direct = more
-        trial = {key: 0 if key in direct else depth for key, depth in endless.items()}
-        usage = measure(network_of(netlist, trial), _FRAMES)
+        direct |= more
+    return direct
+
+
+def _without(
+    netlist: Netlist, depths: Depths, candidates: Collection[_Key], frames: int, limits: _Limits
+) -> frozenset[_Key]:
+    """Those of `candidates` that can do without a FIFO too, by halves."""
+    direct = {key for key, depth in depths.items() if depth == 0}
+    chosen = direct_edges(netlist, direct | set(candidates))
+    more = chosen - direct
+    if not more:
+        return frozenset()
+    trial = {**depths, **dict.fromkeys(more, 0)}
+    if chosen >= direct and _outputs(netlist, trial, frames, limits) is not None:
+        return more
+    if len(more) == 1:
+        return frozenset()
+    tried = sorted(more)
+    half = len(tried) // 2
+    first = _without(netlist, depths, tried[:half], frames, limits)
+    depths = {**depths, **dict.fromkeys(first, 0)}
+    return first | _without(netlist, depths, tried[half:], frames, limits)
+
+
+def _measured(netlist: Netlist, direct: Collection[_Key], frames: int) -> Depths:
+    """Depths by measurement alone."""
+    usage = measure(network_of(netlist, _endless(netlist, direct, frames)), frames)
     found = _depths(netlist, usage.late)
     for k in range(_ROUNDS):
-        usage = measure(network_of(netlist, found), _FRAMES)
+        usage = measure(network_of(netlist, found), frames)
         less = _depths(netlist, usage.late if k % 2 else usage.early)
         if less == found:
             break
@@ -72,38 +126,17 @@ def _depths(netlist: Netlist, needed: Depths) -> Depths:
     }
 
 
-def _without(
-    netlist: Netlist,
-    depths: Depths,
-    direct: frozenset[_Key],
-    candidates: Collection[_Key],
-    limits: _Limits,
-) -> frozenset[_Key]:
-    """`direct` and those of `candidates` that can do without a FIFO too, by halves."""
-    more = direct_edges(netlist, direct | set(candidates))
-    if not more - direct or not more >= direct:
-        return direct
-    trial = {key: 0 if key in more else depth for key, depth in depths.items()}
-    if _outputs(netlist, trial, limits) is not None:
-        return more
-    tried = sorted(more - direct)
-    if len(tried) == 1:
-        return direct
-    half = len(tried) // 2
-    direct = _without(netlist, depths, direct, tried[:half], limits)
-    return _without(netlist, depths, direct, tried[half:], limits)
-
-
-def shrunk(netlist: Netlist, depths: Depths) -> Depths:
+def _shrunk(netlist: Netlist, depths: Depths, frames: int) -> Depths:
     """The depths made as small as the outputs' transfers allow, one after the other."""
-    usage = measure(network_of(netlist, depths), _FRAMES)
+    usage = measure(network_of(netlist, depths), frames)
+    limits = usage.trace.outputs
     best = dict(depths)
     for src, dst, _ in netlist.edges:
         key = (src, dst)
         low, high = min(best[key], max(MIN_DEPTH, usage.least.get(key, 0))), best[key]
         probe = high - 1
         while low < high:
-            if _outputs(netlist, {**best, key: probe}, usage.trace.outputs) is not None:
+            if _outputs(netlist, {**best, key: probe}, frames, limits) is not None:
                 high = probe
             else:
                 low = probe + 1
@@ -112,9 +145,11 @@ def shrunk(netlist: Netlist, depths: Depths) -> Depths:
     return best
 
 
-def _outputs(netlist: Netlist, depths: Depths, limits: _Limits) -> _Limits | None:
+def _outputs(
+    netlist: Netlist, depths: Depths, frames: int, limits: _Limits
+) -> _Limits | None:
     """The outputs' transfers where none comes after its limit."""
     try:
-        return solve(network_of(netlist, depths), _FRAMES, limits).outputs
+        return solve(network_of(netlist, depths), frames, limits).outputs
     except (Late, Deadlock):
         return None

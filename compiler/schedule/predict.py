@@ -7,7 +7,8 @@ from thresher.compiler.schedule.design import Design, Predicted
 
 __all__ = ["completion_times", "frame_ends", "predict", "predict_trace"]
 
-_FIRST_RUN, _LONGEST_RUN = 4, 32  # frames
+_FIRST_RUN, _LONGEST_RUN = 6, 48  # frames
+_STEADY = 3  # equal intervals
 
 
 def frame_ends(network: Network, trace: Trace, frames: int) -> np.ndarray:
@@ -21,17 +22,17 @@ def frame_ends(network: Network, trace: Trace, frames: int) -> np.ndarray:
 def predict(network: Network) -> Predicted:
     """Latency of one frame alone, and the interval of many.
 
-    The interval is the difference that the last two pairs of frames agree on; where they do not
-    within 32 frames, the mean over the second half, rounded up.
+    The interval is the difference that the last three pairs of frames agree on; where they do not
+    within 48 frames, the mean over the second half, rounded up.
     """
     trace = solve(network, 1)
-    first = min(int(times[0]) for times in trace.inputs.values())
+    first = min((int(times[0]) for times in trace.inputs.values()), default=0)
     latency = int(frame_ends(network, trace, 1)[0]) - first + 1
     frames = _FIRST_RUN
     while True:
         ends = frame_ends(network, solve(network, frames), frames)
         gaps = np.diff(ends)
-        if gaps[-1] == gaps[-2]:
+        if (gaps[-_STEADY:] == gaps[-1]).all():
             return Predicted(latency, int(gaps[-1]))
         if frames >= _LONGEST_RUN:
             half = gaps[len(gaps) // 2 :]

@@ -10,7 +10,13 @@ from thresher.compiler.schedule.assemble import Lowered, Netlist, assemble, lowe
 from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.cycles import Edge
 from thresher.compiler.schedule.design import Design, Predicted, TopPort
-from thresher.compiler.schedule.fifos import TOP_DEPTH, Depths, fifo_depths, network_of, shrunk
+from thresher.compiler.schedule.fifos import (
+    TOP_DEPTH,
+    Depths,
+    draft_depths,
+    least_depths,
+    network_of,
+)
 from thresher.compiler.schedule.folding import Folding, check_folding
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.predict import predict
@@ -76,7 +82,7 @@ class _Candidate:
 
     @cached_property
     def depths(self) -> Depths:
-        return fifo_depths(self.netlist)
+        return draft_depths(self.netlist)
 
     @cached_property
     def predicted(self) -> Predicted:
@@ -111,9 +117,10 @@ class _Candidate:
     def resources(self) -> Resources:
         return estimate(self.draft)
 
+    @cached_property
     def final(self) -> Design:
-        """The design with the least FIFOs; they change no output transfer of the first frames."""
-        depths = shrunk(self.netlist, self.depths)
+        """The design with the least FIFOs."""
+        depths = least_depths(self.netlist)
         return self.design(depths, predict(network_of(self.netlist, depths)))
 
 
@@ -136,34 +143,40 @@ def schedule(graph: IntegerGraph, options: ScheduleOptions | None = None) -> Des
         return made[budget]
 
     if options.has_target:
-        return _for_target(space, at, options).final()
+        return _for_target(space, at, options)
     if options.capacity is not None:
-        return _fastest_within(space, at, options.capacity).final()
-    return _default(space, at).final()
+        return _fastest_within(space, at, options.capacity).final
+    return _default(space, at).final
 
 
 _At = Callable[[int], _Candidate]
 
 
-def _for_target(space: Space, at: _At, options: ScheduleOptions) -> _Candidate:
+def _for_target(space: Space, at: _At, options: ScheduleOptions) -> Design:
     """The slowest budget that meets the targets."""
-    budget = last_true(space.budgets, lambda b: options.misses(at(b).predicted) is None)
-    if budget is None:
-        fastest = at(space.budgets[0])
-        raise ThresherError(
-            f"target: the design must reach {options.misses(fastest.predicted)}; "
-            f"kernel '{space.slowest(fastest.folding)}' limits it, even fully unrolled"
-        )
-    chosen = at(budget)
-    if options.capacity is not None:
+    budgets = space.budgets
+    budget = last_true(budgets, lambda b: options.misses(at(b).predicted) is None)
+    meeting = budgets[: budgets.index(budget) + 1] if budget is not None else budgets[:1]
+    for budget in reversed(meeting):
+        chosen = at(budget)
         limit = _exceeded(chosen.resources, options.capacity)
         if limit is not None:
+            assert options.capacity is not None
             fits = _fastest_within(space, at, options.capacity)
+            missed = options.misses(fits.final.predicted)
+            if missed is None:
+                return fits.final
             raise ThresherError(
-                f"target: within {limit} the design must reach {options.misses(fits.predicted)}; "
+                f"target: the design must reach {missed} within {limit[0]}; "
                 f"kernel '{space.slowest(fits.folding)}' limits it"
             )
-    return chosen
+        if options.misses(chosen.final.predicted) is None:
+            return chosen.final
+    fastest = at(budgets[0])
+    raise ThresherError(
+        f"target: the design must reach {options.misses(fastest.final.predicted)}; "
+        f"kernel '{space.slowest(fastest.folding)}' limits it, even fully unrolled"
+    )
 
 
 def _fastest_within(space: Space, at: _At, capacity: Capacity) -> _Candidate:
@@ -173,20 +186,24 @@ def _fastest_within(space: Space, at: _At, capacity: Capacity) -> _Candidate:
     )
     if budget is None:
         limit = _exceeded(at(space.budgets[-1]).resources, capacity)
-        raise ThresherError(f"capacity: the design must fit {limit}, even folded the most")
+        assert limit is not None
+        raise ThresherError(
+            f"capacity: the design must fit {limit[0]}, not take {limit[1]} even folded the most; "
+            f"allow {limit[1]}"
+        )
     return at(budget)
 
 
-def _exceeded(used: Resources, capacity: Capacity) -> str | None:
-    """The first limit that is exceeded."""
+def _exceeded(used: Resources, capacity: Capacity | None) -> tuple[str, int] | None:
+    """The first limit that is exceeded, and the figure that exceeds it."""
     figures = {
         "lut": used.lut, "ff": used.ff, "lutram": used.lutram, "dsp": used.dsp,
         "bram36": -(-used.bram18 // 2),
     }  # fmt: skip
     for name, figure in figures.items():
-        limit = getattr(capacity, name)
+        limit = getattr(capacity, name, None)
         if limit is not None and figure > limit:
-            return f"{name} = {limit} (it takes {figure})"
+            return f"{name} = {limit}", figure
     return None
 
 

@@ -1,8 +1,9 @@
 """The automatic choice of foldings: every kernel the cheapest that keeps up with one budget.
 
-A kernel's cycles a frame follow from its timing: no process fires twice in a cycle. Under a budget
-of B cycles a frame every kernel takes its cheapest folding of at most B. What the whole design
-then does in how many cycles the exact solver says; B is searched for the target.
+A kernel takes as many cycles a frame as the busiest of its ports moves beats (an MVAU: as it has
+folds). Under a budget of B cycles a frame every kernel takes its cheapest folding of at most B.
+What the whole design then does in how many cycles the exact solver says; B is searched for the
+target.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,20 +15,13 @@ from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.requests import Request
 from thresher.rtl.kernel import Kernel, Resources
+from thresher.rtl.mvau import MVAU
 
 __all__ = ["Choice", "Space", "area", "last_true"]
 
+_SMALL = 1024  # products; all foldings of a larger matrix are too many to estimate
 
-@dataclass(frozen=True)
-class Choice:
-    """One folding of one kernel.
-
-    :param cycles: the least cycles a frame that it takes.
-    """
-
-    folding: Mapping[str, int]
-    cycles: int
-    resources: Resources
+T = TypeVar("T")
 
 
 def area(resources: Resources) -> int:
@@ -38,13 +32,25 @@ def area(resources: Resources) -> int:
     return resources.lut + resources.ff // 4 + 100 * resources.dsp + 150 * resources.bram18
 
 
-def period_cycles(kernel: Kernel) -> int:
-    """The least cycles of one period."""
-    return max(sum(f.repeat for f in p) for p in kernel.timing().processes)
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One folding of one kernel.
+
+    :param cycles: the least cycles a frame that it takes.
+    """
+
+    folding: Mapping[str, int]
+    kernel: Kernel
+    cycles: int
+
+    @cached_property
+    def area(self) -> int:
+        """What the kernel alone takes."""
+        return area(self.kernel.resources())
 
 
 class Space:
-    """Choices per kernel; those that another one beats in cycles and area are left out.
+    """The foldings of every kernel.
 
     :param fixed: foldings that the user gave.
     """
@@ -55,25 +61,23 @@ class Space:
             name: self._choices(request, fixed.get(name))
             for name, request in lowered.requests.items()
         }
+        self._chosen: dict[tuple[str, int], Choice] = {}
 
     def _choices(self, request: Request, fixed: Mapping[str, int] | None) -> list[Choice]:
-        """Ascending in cycles, descending in area."""
+        """By cycles, the fastest first."""
         found = []
         for folding in request.foldings if fixed is None else [fixed]:
             kernel = request.kernel(folding)
-            cycles = period_cycles(kernel) * self._periods(request, kernel)
-            found.append(Choice(folding, cycles, kernel.resources()))
-        found.sort(key=lambda c: (area(c.resources), c.cycles))
-        best: list[Choice] = []
-        for choice in found:
-            if not best or choice.cycles < best[-1].cycles:
-                best.append(choice)
-        return best[::-1]
+            found.append(Choice(folding, kernel, self._cycles(request, kernel)))
+        return sorted(found, key=lambda choice: choice.cycles)
 
-    def _periods(self, request: Request, kernel: Kernel) -> int:
+    def _cycles(self, request: Request, kernel: Kernel) -> int:
         ports = {**kernel.inputs, **kernel.outputs}
         name, stream = next(iter({**request.inputs, **request.outputs}.items()))
-        return self.lowered.streams[stream].elements // ports[name].elements
+        periods = self.lowered.streams[stream].elements // ports[name].elements
+        if isinstance(kernel, MVAU):
+            return periods * kernel.folds
+        return periods * max(port.beats for port in ports.values())
 
     @cached_property
     def budgets(self) -> list[int]:
@@ -84,10 +88,18 @@ class Space:
 
     def under(self, budget: int) -> Folding:
         """Every kernel's cheapest folding of at most `budget` cycles a frame."""
-        return {
-            name: next(c for c in reversed(choices) if c.cycles <= budget).folding
-            for name, choices in self.choices.items()
-        }
+        return {name: self._cheapest(name, budget).folding for name in self.choices}
+
+    def _cheapest(self, name: str, budget: int) -> Choice:
+        """Of large matrices only foldings up to twice as fast as needed are looked at."""
+        if (name, budget) not in self._chosen:
+            within = [c for c in self.choices[name] if c.cycles <= budget]
+            kernel = within[-1].kernel
+            if isinstance(kernel, MVAU) and kernel.weights.size > _SMALL:
+                within = [c for c in within if 2 * c.cycles > within[-1].cycles]
+            best = min(within, key=lambda choice: (choice.area, choice.cycles))
+            self._chosen[name, budget] = best
+        return self._chosen[name, budget]
 
     def slowest(self, folding: Folding) -> str:
         """The kernel with the most cycles a frame."""
@@ -96,9 +108,6 @@ class Space:
             for name, choices in self.choices.items()
         }
         return max(cycles, key=lambda name: cycles[name])
-
-
-T = TypeVar("T")
 
 
 def last_true(values: list[T], holds: Callable[[T], bool]) -> T | None:

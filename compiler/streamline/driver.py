@@ -30,10 +30,16 @@ from thresher.compiler.streamline.values import (
     to_const,
 )
 
-__all__ = ["Streamlined", "streamline"]
+__all__ = ["SUPPORTED", "Streamlined", "streamline"]
 
 _CODES = {"Quantize", "Trunc", "Sign"}
 _WIDEST_INPUT = 1 << 31
+
+SUPPORTED: frozenset[str] = ELEMENTWISE | _CODES | LAYOUTS.keys() | {
+    "ArgMax", "Cast", "Concat", "ConstantOfShape", "Dequantize", "MatMul", "MultiThreshold",
+    "Scan", "Shape", "Split", "TopK",
+}  # fmt: skip
+"""Operators of `thresher.compiler.graph` that can be brought to hardware."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ def _computed(context: Context, node: Node, operands: list[Value]) -> Value:
         return elementwise(context, op, operands, dict(node.attrs))
     raise context.error(
         "operator is not supported in hardware yet",
-        "see the list of supported operators in docs/operators.md",
+        f"supported are {', '.join(sorted(SUPPORTED))}",
     )
 
 

@@ -7,7 +7,7 @@
 
 import numpy as np
 
-from thresher.compiler.expr import map_constants
+from thresher.compiler.expr import Expr, map_constants
 from thresher.compiler.graph import Node
 from thresher.compiler.integer.ir import Tensor
 from thresher.compiler.streamline.body import Body, Interval, State, Walk
@@ -53,11 +53,8 @@ def _emit(scan: Body, states: list[State], intervals: list[Interval]) -> list[Va
     tensors = scan.inner_states(inner, states, intervals)
     updates, outputs = scan.updates(inner, states, tensors)
     hints = [n or f"{scan.node.name}_{k}" for k, n in enumerate(scan.node.outputs)]
-    kept = [
-        (k, _integer_output(scan, inner, v))
-        for k, v in enumerate(outputs)
-        if scan.node.outputs[scan.count + k]
-    ]
+    used = [k for k in range(len(outputs)) if scan.node.outputs[scan.count + k]]
+    kept = [_integer_output(scan, inner, outputs[k]) for k in used]
     rows = []
     for k, state in enumerate(states):
         initial = _initial(scan, state, intervals[k])
@@ -67,7 +64,7 @@ def _emit(scan: Body, states: list[State], intervals: list[Interval]) -> list[Va
         inner.builder,
         [(s.outer, s.inner) for s in inner.scans.values()],
         rows,
-        [(v.tensor, hints[scan.count + k]) for k, v in kept],
+        [(tensor, hints[scan.count + k]) for k, (tensor, _) in zip(used, kept, strict=True)],
         name=scan.node.name,
     )
     values: list[Value] = []
@@ -75,20 +72,21 @@ def _emit(scan: Body, states: list[State], intervals: list[Interval]) -> list[Va
         assert made.final is not None
         values.append(scaled(made.final, state.scale))
     scanned: dict[int, Value] = {}
-    for (k, value), made_output in zip(kept, loop.scan_outputs, strict=True):
-        expr = map_constants(value.expr, lambda c: c[None])
-        scanned[k] = _backward(scan, k, Lazy(made_output.outer, expr))
+    for k, (_, expr), made_output in zip(used, kept, loop.scan_outputs, strict=True):
+        stacked = map_constants(expr, lambda c: c[None])
+        scanned[k] = _backward(scan, k, Lazy(made_output.outer, stacked))
     return values + [scanned.get(k, Unknown(())) for k in range(len(outputs))]
 
 
-def _integer_output(scan: Body, inner: Context, value: Value) -> Lazy:
+def _integer_output(scan: Body, inner: Context, value: Value) -> tuple[Tensor, Expr]:
+    """A scan output of one step: integer tensor and what is pending."""
     if isinstance(value, Lazy) and isinstance(value.tensor, Tensor):
-        return value
+        return value.tensor, value.expr
     with inner.at(scan.node):
         integers = inner.integers(value)
     if isinstance(integers.tensor, Codes):
         raise scan.context.error("a scan output is constant", "drop the output")
-    return scaled(integers.tensor, integers.scale)
+    return integers.tensor, scaled(integers.tensor, integers.scale).expr
 
 
 def _initial(scan: Body, state: State, interval: Interval) -> Tensor | np.ndarray:

@@ -124,6 +124,43 @@ def accuracy(logits: Tensor, y: Tensor) -> float:
     return (logits.argmax(1) == y).double().mean().item()
 
 
+def describe(
+    options: argparse.Namespace,
+    train_accuracy: float,
+    correct: int,
+    seconds: float,
+    held_out: int,
+    trained_on: int,
+) -> dict[str, object]:
+    """Return the record of a run."""
+    hidden = options.hidden
+    parameters = 4 * hidden * (PIXELS + hidden + 1) + DIGITS * (hidden + 1)
+    return {
+        "accuracy": correct / held_out,
+        "train_accuracy": train_accuracy,
+        "correct": correct,
+        "held_out": held_out,
+        "trained_on": trained_on,
+        "bits": {
+            "weights": options.bits,
+            "biases": options.bits,
+            "input_and_hidden": options.bits,
+            "gate_accumulators": options.bits,
+            "sigmoid": options.bits,
+            "tanh": options.bits,
+            "cell_state": options.bits,
+        },
+        "scales": "power of two",
+        "sizes": {"steps": ROWS, "features": PIXELS, "hidden": hidden, "classes": DIGITS},
+        "parameters": parameters,
+        "epochs": options.epochs,
+        "batch": options.batch,
+        "seed": options.seed,
+        "cpu_seconds": round(seconds, 1),
+        "versions": {name: version(name) for name in ("torch", "brevitas", "scikit-learn")},
+    }
+
+
 def main(argv: list[str] | None = None) -> None:
     """Train, measure on the held-out third, and write the three files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -145,32 +182,8 @@ def main(argv: list[str] | None = None) -> None:
     with torch.no_grad():
         test_logits = model(test_x)
         train_accuracy = accuracy(model(train_x), train_y)
-    hidden = options.hidden
-    parameters = 4 * hidden * (PIXELS + hidden + 1) + DIGITS * (hidden + 1)
-    record = {
-        "accuracy": accuracy(test_logits, test_y),
-        "train_accuracy": train_accuracy,
-        "correct": int((test_logits.argmax(1) == test_y).sum()),
-        "held_out": len(test_y),
-        "trained_on": len(train_y),
-        "bits": {
-            "weights": options.bits,
-            "biases": options.bits,
-            "input_and_hidden": options.bits,
-            "gate_accumulators": options.bits,
-            "sigmoid": options.bits,
-            "tanh": options.bits,
-            "cell_state": options.bits,
-        },
-        "scales": "power of two",
-        "sizes": {"steps": ROWS, "features": PIXELS, "hidden": hidden, "classes": DIGITS},
-        "parameters": parameters,
-        "epochs": options.epochs,
-        "batch": options.batch,
-        "seed": options.seed,
-        "cpu_seconds": round(seconds, 1),
-        "versions": {name: version(name) for name in ("torch", "brevitas", "scikit-learn")},
-    }
+    correct = int((test_logits.argmax(1) == test_y).sum())
+    record = describe(options, train_accuracy, correct, seconds, len(test_y), len(train_y))
     print(f"held-out accuracy {record['accuracy']:.4f} after {seconds:.0f} s of CPU time")
     options.out.mkdir(parents=True, exist_ok=True)
     export_onnx(model, test_x[:1], options.out / "digits_lstm.onnx", output_names=["logits"])

@@ -22,7 +22,7 @@ SHIFT_STEPS = 20
 
 
 class Sampler(wiring.Component):
-    """One of each: 8 flip-flops, a DSP, a block ROM, a LUT ROM, and a shift register."""
+    """One of each: a DSP, a block ROM, a LUT ROM, and a shift register."""
 
     def __init__(self) -> None:
         payload = data.ArrayLayout(signed(16), 2)
@@ -62,7 +62,7 @@ def test_counts(sampled: SynthResult) -> None:
     assert sampled.lutram == 0
     assert sampled.lut == 4 + 1  # four bits of the LUT ROM, one shift register
     assert sampled.bram == 0.5
-    assert sampled.ff == 4 + 1  # the LUT ROM's data; the last step of the shift register
+    assert sampled.ff == 4  # the LUT ROM's data
 
 
 def test_lutram_and_path() -> None:
@@ -77,7 +77,7 @@ def test_lutram_and_path() -> None:
     assert results["fifo"].lutram == 4
     assert 0 < (results["fifo"].path_ns or 0) < 3
     assert (results["fifo"].depth or 0) >= 1
-    assert results["fork"].ff == 2 + 3 or results["fork"].ff < 10
+    assert results["fork"].lutram == 0
 
 
 def test_dsp_of_an_mvau() -> None:

@@ -47,8 +47,8 @@ class Lookup(wiring.Component):
 class Wire(wiring.Component):
     """No clocked logic at all."""
 
-    i: In(stream.Signature(4))
-    o: Out(stream.Signature(4))
+    def __init__(self) -> None:
+        super().__init__({"i": In(stream.Signature(4)), "o": Out(stream.Signature(4))})
 
     def elaborate(self, platform):
         m = Module()
@@ -103,7 +103,7 @@ def test_yosys_reads_it_back(tmp_path: Path) -> None:
 def test_verilator_reads_it_without_a_warning(tmp_path: Path) -> None:
     (tmp_path / "top.v").write_text(to_verilog(Lookup(), "lookup"))
     tool = tools.verilator()
-    command = [tool.binary, "--lint-only", "--no-timing", "-Wall", "-Wno-style", "top.v"]
+    command = [str(tool.binary), "--lint-only", "--no-timing", "-Wall", "-Wno-style", "top.v"]
     log = tools.run_tool(command, tmp_path, "Verilator", {"VERILATOR_ROOT": str(tool.root)})
     assert "Warning" not in log
 

@@ -1,9 +1,5 @@
-"""Lets the tests of this folder say `from exporting import ...`; one thread for PyTorch."""
-
-import sys
-from pathlib import Path
+"""One thread for PyTorch: two workers share two cores."""
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
 torch.set_num_threads(1)

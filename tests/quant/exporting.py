@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
+from brevitas.nn import QuantLSTM
 from torch import Tensor, nn
 
 from thresher.quant.check import run_onnx
 from thresher.quant.signature import flatten
 
-__all__ = ["SAMPLES", "calibrate", "differences"]
+__all__ = ["SAMPLES", "X", "calibrate", "differences", "lstm", "net"]
 
 SAMPLES = 256
+X = torch.linspace(-2, 2, 4 * 3 * 5).reshape(4, 3, 5)
 
 
 def calibrate(module: nn.Module, inputs: Mapping[str, Tensor], steps: int = 3) -> nn.Module:
@@ -31,3 +34,17 @@ def differences(module: nn.Module, path: Path, inputs: Mapping[str, Tensor]) -> 
     found = run_onnx(onnx.load(path), [x.numpy() for x in inputs.values()])
     assert [w.shape for w in wanted] == [f.shape for f in found]
     return [int((w != f).sum()) for w, f in zip(wanted, found, strict=True)]
+
+
+def lstm(**options: Any) -> QuantLSTM:
+    """Make a calibrated LSTM for `X`."""
+    torch.manual_seed(0)
+    module = QuantLSTM(5, 6, **options)
+    return calibrate(module, {"inp": X})
+
+
+def net(*layers: nn.Module) -> nn.Sequential:
+    """Chain layers and calibrate them on `X`."""
+    torch.manual_seed(0)
+    module = nn.Sequential(*layers)
+    return calibrate(module, {"input": X})

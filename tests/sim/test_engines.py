@@ -1,11 +1,11 @@
 """Every engine gives the model's outputs, and the two that count cycles count the same."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import wiring
+from cocotb_benches.faulty import SOUND, Faulty
 
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.fork import Fork
@@ -20,7 +20,7 @@ from thresher.sim.verilator import VerilatorEngine
 ENGINES = [GoldenEngine(), AmaranthEngine(), VerilatorEngine()]
 TIMED = ENGINES[1:]
 KERNELS: dict[str, Kernel] = {
-    "narrow": Fifo(depth=3, lanes=1, lo=0, hi=1, beats=4),
+    "narrow": SOUND,
     "quad": Fork(branches=2, beats=3, lanes=5, lo=-100, hi=100),
     "wide": WidthConverter(elements=60, i_lanes=3, o_lanes=20, lo=-(2**20), hi=2**20),
     "mvau": MVAU(
@@ -28,7 +28,7 @@ KERNELS: dict[str, Kernel] = {
         bias=np.array([5, -5, 0, 100]),
     ),
 }  # fmt: skip
-RUNS = {
+RUNS: dict[str, dict[str, Any]] = {
     "full rate": {},
     "stalls": {"stalls": Stalls(0.5, seed=1)},
     "slow sink": {"stalls": Stalls(0, patterns={"o": [0, 0, 1], "o0": [0, 0, 0, 1]})},
@@ -119,37 +119,6 @@ def test_refuses_stalls_that_never_end() -> None:
         Stalls(1)
     with pytest.raises(ValueError, match="pattern of 'o' must hold a 1"):
         Stalls(patterns={"o": [0, 0]})
-
-
-class Faulty(wiring.Component):
-    """A register that breaks one rule of its output stream."""
-
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
-        super().__init__(KERNELS["narrow"].component_signature())
-
-    def elaborate(self, platform):
-        m = Module()
-        count, full, i, o = Signal(8), Signal(), self.i, self.o
-        ready, valid, payload = ~full | o.ready, full, count[0]
-        match self.fault:
-            case "change":
-                pass
-            case "withdraw":
-                valid, payload = full & ~count[0], 1
-            case "listen":
-                ready, valid, payload = o.ready, i.valid & o.ready, 1
-            case "follow":
-                ready, valid, payload = o.ready, i.valid, o.ready
-            case "repeat":
-                valid = 1
-            case "stop":
-                valid, ready = full & (count < 20), ready & (count < 20)
-        m.d.comb += [i.ready.eq(ready), o.valid.eq(valid), Value.cast(o.payload).eq(payload)]
-        m.d.sync += count.eq(count + 1)
-        with m.If(ready):
-            m.d.sync += full.eq(i.valid)
-        return m
 
 
 FAULTS = {

@@ -58,7 +58,7 @@ def test_operands_are_expanded_and_constants_shifted():
     assert (out.lo, out.hi) == (0, 7)
     scaled = b.producer(b.binary("sub", x, np.array([5, 5, 5]), 0, 2))
     assert isinstance(scaled, Binary)
-    assert np.array_equal(scaled.y, [[20]])
+    assert np.asarray(scaled.y).tolist() == [[20]]
     assert scaled.shift_y == 0
 
 

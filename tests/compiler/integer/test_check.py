@@ -87,7 +87,7 @@ STRAY = Tensor("stray", (3, 1, 2), 0, 0)
 @pytest.mark.parametrize(
     "name, change, words",
     [
-        ("product", out(lo=0), r"MatMul 'product': interval \[0, 24\] of 'product' must hold"),
+        ("product", out(lo=0), r"MatMul 'product': interval \[0, 20\] of 'product' must hold"),
         ("product", out(shape=(3, 2)), r"MatMul 'product': shape must be \(3, 1, 2\)"),
         ("product", out(name="x"), "name 'x' is taken"),
         ("product", field(x=STRAY), "'stray' is not defined before its use"),

@@ -38,14 +38,14 @@ def test_matmul_is_tight(ends, seed):
 
 @given(ENDS, ENDS, st.sampled_from(sorted(OPS)), st.integers(0, 2), st.booleans())
 def test_binary_is_tight(a, b, op, shift, same):
-    shifts = (0, 0) if op == "mul" else (shift, 1)
+    shift_x, shift_y = (0, 0) if op == "mul" else (shift, 1)
     xs, ys = np.arange(a[0], a[1] + 1), np.arange(b[0], b[1] + 1)
     if same:
-        results = OPS[op](xs << shifts[0], xs << shifts[1])
-        found = intervals.of_binary(op, bounds([a]), bounds([a]), *shifts, True)
+        results = OPS[op](xs << shift_x, xs << shift_y)
+        found = intervals.of_binary(op, bounds([a]), bounds([a]), shift_x, shift_y, True)
     else:
-        results = OPS[op]((xs << shifts[0])[:, None], (ys << shifts[1])[None])
-        found = intervals.of_binary(op, bounds([a]), bounds([b]), *shifts, False)
+        results = OPS[op]((xs << shift_x)[:, None], (ys << shift_y)[None])
+        found = intervals.of_binary(op, bounds([a]), bounds([b]), shift_x, shift_y, False)
     assert (found.lo, found.hi) == (results.min(), results.max())
 
 

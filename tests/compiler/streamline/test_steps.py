@@ -11,7 +11,7 @@ from thresher.compiler.streamline.steps import NotFinite, NotMonotone, find_step
 
 
 def quantised(inner: Expr, scale: float, lo: int = -32, hi: int = 31) -> Expr:
-    return Apply("Quantize", (inner, Constant(np.float32([scale]))), {"lo": lo, "hi": hi})
+    return Apply("Quantize", (inner, Constant(np.array([scale], np.float32))), {"lo": lo, "hi": hi})
 
 
 def scaled(scale: object) -> Expr:
@@ -48,9 +48,11 @@ def test_channels_may_rise_and_fall(wide, monkeypatch):
     scale = np.array([[0.02, -0.013, 0.05]], np.float32)
     offset = np.array([[0.1, 0.0, -3.0]], np.float32)
     affine = Apply("Add", (Apply("Mul", (Leaf(), Constant(scale))), Constant(offset)))
-    expr = Apply("Quantize", (affine, Constant(np.float32([[0.125]]))), {"lo": -8, "hi": 7})
+    step = Constant(np.array([[0.125]], np.float32))
+    expr = Apply("Quantize", (affine, step), {"lo": -8, "hi": 7})
     function, channel = find_steps(expr, -200, 180, (4, 3))
     steps._CACHE.clear()
+    assert channel is not None
     assert channel.shape == (1, 3)
     values = np.arange(-200, 181)
     for c in range(3):

@@ -1,24 +1,27 @@
 """E2 over the whole zoo, and the refusals."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
-from zoo import load, names
-from zoo.bad import BAD_FILES, BAD_MODELS
 
 from thresher.compiler.errors import ModelError
 from thresher.compiler.importer import import_model
 from thresher.compiler.integer.check import check
 from thresher.compiler.integer.golden import Golden
-from thresher.compiler.integer.ir import Block, Loop, MatMul
+from thresher.compiler.integer.ir import Block, Loop, MatMul, Node
 from thresher.compiler.integer.ports import quantised
 from thresher.compiler.reference import Reference
 from thresher.compiler.streamline import Streamlined, streamline
 from thresher.sim.equality import compare_with_reference
 from thresher.sim.inputs import random_inputs
+from zoo import load, names
+from zoo.bad import BAD_FILES, BAD_MODELS
 
 
-def streamlined(name: str, tmp_path) -> tuple[Streamlined, str]:
+def streamlined(name: str, tmp_path: Path) -> tuple[Streamlined, str]:
     zoo = load(name)
     path = str(tmp_path / f"{name}.onnx")
     onnx.save(zoo.model, path)
@@ -63,7 +66,7 @@ def test_intervals_hold(name, tmp_path):
         assert tensors[tensor].lo <= values.min() <= values.max() <= tensors[tensor].hi
 
 
-def _nodes(block: Block):
+def _nodes(block: Block) -> Iterator[Node]:
     for node in block:
         yield node
         if isinstance(node, Loop):
@@ -76,7 +79,8 @@ def test_the_input_product_leaves_the_loop_and_gates_share_products(tmp_path):
     outside = [n for n in model.graph.block if isinstance(n, MatMul)]
     inside = [n for n in loop.body if isinstance(n, MatMul)]
     assert len(outside) == len(inside) == 1
-    assert inside[0].weights.shape[1] == outside[0].weights.shape[1] == 4 * inside[0].weights.shape[0]
+    hidden, gates = inside[0].weights.shape
+    assert outside[0].weights.shape[1] == gates == 4 * hidden
 
 
 def test_sequence_length_is_the_users(tmp_path):

