@@ -3,9 +3,9 @@
     python benchmarks/golden_speed.py [--batch 32] [--steps 25] [--features 40] [--hidden 64]
 
 The model is a QCDQ LSTM as a Scan with a symbolic batch axis, which onnxruntime runs whole, with
-all its optimisations, which change results, and without; the golden interpreter runs its
-streamlined graph, from codes to codes and from floats to floats, and must give the latter's results.
-One thread each.
+all its optimisations, which change results, and without. The golden interpreter runs the streamlined
+graph, from codes to codes and from floats to floats; its results must be those of the unoptimised
+onnxruntime. One thread each.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def main() -> None:
     wanted = plain.run(["y"], theirs)[0]
     found = golden.run_model(ours)["y"][:, :, 0].swapaxes(0, 1)
     if not np.array_equal(found, wanted):
-        raise SystemExit("golden and onnxruntime disagree")
+        raise SystemExit("golden and unoptimised onnxruntime disagree")
 
     plain_seconds = best(lambda: plain.run(None, theirs), a.repeats)
     reference = best(lambda: optimised.run(None, theirs), a.repeats)

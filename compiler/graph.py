@@ -63,6 +63,9 @@ class Graph:
 
     A Scan body is a `Graph` in the node's attribute `body`; names that it does not define are
     captured from the enclosing graph.
+
+    :param output_dtypes: NumPy's name of each output's element type, "" where the model does not
+        say.
     """
 
     name: str
@@ -70,3 +73,4 @@ class Graph:
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
     constants: Mapping[str, np.ndarray]
+    output_dtypes: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from thresher.compiler import analysis
-from thresher.compiler.expr import constants, evaluate
+from thresher.compiler.expr import evaluate
 from thresher.compiler.integer.golden import Golden
 from thresher.compiler.integer.ir import IntegerGraph, OutputPort
 from thresher.compiler.integer.ports import quantised
@@ -22,6 +22,8 @@ from thresher.compiler.streamline import Closing, Streamlined
 
 __all__ = ["Difference", "Equality", "compare_with_reference", "output_codes"]
 
+_EXACT_SUM = 1 << 24  # integers that float32 holds, and so adds, without rounding
+_FINEST = 16
 _SUM_ERROR = 2.0**-19
 """Error of a float32 sum, relative to the greatest magnitude that the sum can reach."""
 
@@ -201,11 +203,20 @@ def _noise(closing: Closing, ours: np.ndarray, reference: np.ndarray) -> np.ndar
     if found is None:
         return 2.0**-21 * np.maximum(np.abs(ours), np.abs(reference))
     scale, offset = found
-    exact = all((np.frexp(c)[0] == 0.5).all() for c in constants(closing.expr) if c.any())
-    if exact and (np.abs(np.frexp(scale)[0]) == 0.5).all():
-        return np.zeros(())
     reach = max(-closing.before.lo, closing.before.hi, 1)
+    if _exact_sum(scale, offset, reach):
+        return np.zeros(())
     return _SUM_ERROR * (np.abs(scale) * reach + np.abs(offset))
+
+
+def _exact_sum(scale: np.ndarray, offset: np.ndarray, reach: int) -> bool:
+    """Whether float32 adds all terms without rounding: multiples of one power of two, all small."""
+    if not (np.abs(np.frexp(scale)[0]) == 0.5).all():
+        return False
+    units = offset / scale
+    fine = next((k for k in range(_FINEST) if (units * 2.0**k == np.rint(units * 2.0**k)).all()), 0)
+    whole = bool((units * 2.0**fine == np.rint(units * 2.0**fine)).all())
+    return whole and (reach + float(np.abs(units).max())) * 2.0**fine < _EXACT_SUM
 
 
 def _tie(closing: Closing, at: tuple[int, ...], one: float, other: float) -> float:

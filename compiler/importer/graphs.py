@@ -17,7 +17,7 @@ from thresher.compiler.importer.rules import find_rule
 from thresher.compiler.importer.scope import Call, Names, Scope
 from thresher.compiler.importer.toposort import sorted_nodes
 from thresher.compiler.importer.unique import graphs_of, names_of, unique_names
-from thresher.compiler.importer.values import graph_input, plain_constant
+from thresher.compiler.importer.values import dtype_name, graph_input, plain_constant
 
 __all__ = ["import_model"]
 
@@ -68,7 +68,8 @@ class _Importer:
             for name, value in scope.constants.items()
             if name in used
         }
-        graph = Graph(proto.name, inputs, outputs, nodes, constants)
+        dtypes = tuple(dtype_name(o.type.tensor_type.elem_type) or "" for o in proto.output)
+        graph = Graph(proto.name, inputs, outputs, nodes, constants, dtypes)
         return graph, [scope.rank(name) for name in outputs]
 
     def body(

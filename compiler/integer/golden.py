@@ -1,6 +1,6 @@
 """The golden interpreter: an integer graph on whole batches of samples, exact, in NumPy."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +14,13 @@ from thresher.compiler.integer.ir import (
     ScanOutput,
     Tensor,
 )
-from thresher.compiler.integer.kernels import OWNERS, kernel
-from thresher.compiler.integer.step_kernels import Env, Kernel, dtype_of
+from thresher.compiler.integer.kernels import kernel
+from thresher.compiler.integer.loop_kernel import loop_kernel
+from thresher.compiler.integer.memory import Env, Kernel, Memory, dtype_of
 
 __all__ = ["Golden"]
 
-_CHUNK = 1 << 21  # elements of all tensors, over all steps, in one go: what caches hold
+_CHUNK = 1 << 23  # elements of all tensors, over all steps, in one go: bounds the memory
 
 
 class Golden:
@@ -32,13 +33,12 @@ class Golden:
 
     def __init__(self, graph: IntegerGraph) -> None:
         self.graph = graph
-        self._slots: dict[str, int] = {}
-        self._owned: list[Tensor] = []
+        self._memory = Memory()
         self._env: Env = []
         self._elements = sum(p.tensor.size for p in graph.inputs) + 1
         self._kernels = self._compile(graph.block, 1)
-        self._inputs = [(self._slot(p.tensor), p.tensor) for p in graph.inputs]
-        self._outputs = [(self._slot(o.tensor), o.name) for o in graph.outputs]
+        self._inputs = [(self._memory.slot(p.tensor), p.tensor) for p in graph.inputs]
+        self._outputs = [(self._memory.slot(o.tensor), o.name) for o in graph.outputs]
         self._tapped: dict[frozenset[str], Golden] = {}
 
     def run(self, codes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -81,93 +81,29 @@ class Golden:
             self._tapped[wanted] = Golden(tapped(self.graph, wanted))
         return self._tapped[wanted].run(codes)
 
-    def _slot(self, x: Tensor) -> int:
-        return self._slots.setdefault(x.name, len(self._slots))
-
     def _compile(self, block: Block, steps: int) -> list[Kernel]:
         kernels = []
         for node in block:
             self._elements += steps * sum(x.size for x in node.outputs)
-            if isinstance(node, OWNERS):
-                self._owned.append(node.out)
             kernels.append(
-                self._loop(node, steps) if isinstance(node, Loop) else kernel(node, self._slot)
+                loop_kernel(node, self._compile(node.body, steps * node.steps), self._memory)
+                if isinstance(node, Loop)
+                else kernel(node, self._memory)
             )
         return kernels
 
-    def _loop(self, node: Loop, steps: int) -> Kernel:
-        scans = [(self._slot(s.outer), self._slot(s.inner), _cast(s.inner)) for s in node.scans]
-        outs = [(self._slot(s.inner), self._slot(s.outer), s.inner) for s in node.scan_outputs]
-        states = [
-            (self._slot(s.inner), self._slot(s.update), dtype_of(s.inner.lo, s.inner.hi))
-            for s in node.states
-        ]
-        finals = [
-            (self._slot(s.update), self._slot(s.final), _cast(s.final))
-            for s in node.states
-            if s.final is not None
-        ]
-        starts = [self._start(s.initial, s.inner) for s in node.states]
-        body = self._compile(node.body, steps * node.steps)
-
-        def run(env: Env) -> None:
-            count = len(env[0])
-            moved = [(i, np.ascontiguousarray(cast(env[o].swapaxes(0, 1)))) for o, i, cast in scans]
-            taken = [
-                (i, o, np.empty((node.steps, count, *x.shape), dtype_of(x.lo, x.hi)))
-                for i, o, x in outs
-            ]
-            for (inner, _, _), start in zip(states, starts, strict=True):
-                env[inner] = start(env)
-            for t in range(node.steps):
-                if t:
-                    new = [env[update].astype(dtype) for _, update, dtype in states]
-                    for (inner, _, _), value in zip(states, new, strict=True):
-                        env[inner] = value
-                for i, array in moved:
-                    env[i] = array[t]
-                for f in body:
-                    f(env)
-                for i, _, array in taken:
-                    array[t] = env[i]
-            for update, final, cast in finals:
-                env[final] = cast(env[update])
-            for _, o, array in taken:
-                env[o] = array.swapaxes(0, 1)
-
-        return run
-
-    def _start(self, initial: Tensor | np.ndarray, inner: Tensor) -> Callable[[Env], np.ndarray]:
-        cast = _cast(inner)
-        if isinstance(initial, Tensor):
-            place = self._slot(initial)
-            return lambda env: cast(env[place])
-        constant = cast(initial)[None]
-        return lambda env: constant.repeat(len(env[0]), 0)
-
     def _run_chunk(self, arrays: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-        env = self._memory(count)
+        if not self._env or len(self._env[0]) != count:
+            self._env = self._memory.environment(count)
+        env = self._env
         for place, x in self._inputs:
             env[place] = arrays[x.name].astype(dtype_of(x.lo, x.hi))
         for run in self._kernels:
             run(env)
         return {name: env[place].astype(np.int64, order="C") for place, name in self._outputs}
 
-    def _memory(self, count: int) -> Env:
-        if not self._env or len(self._env[0]) != count:
-            self._env = [np.empty(count)] * (len(self._slots) + 1)  # any place tells N
-            for x in self._owned:
-                memory = np.empty((count, *x.shape), dtype_of(x.lo, x.hi))
-                self._env[self._slot(x)] = memory
-        return self._env
-
     def _empty(self) -> dict[str, np.ndarray]:
         return {o.name: np.empty((0, *o.tensor.shape), np.int64) for o in self.graph.outputs}
-
-
-def _cast(x: Tensor) -> Callable[[np.ndarray], np.ndarray]:
-    dtype = dtype_of(x.lo, x.hi)
-    return lambda a: a.astype(dtype, copy=False)
 
 
 def tapped(graph: IntegerGraph, names: Iterable[str]) -> IntegerGraph:

@@ -1,9 +1,6 @@
 """NumPy kernels of the golden interpreter: each node becomes a closure over an environment.
 
-An environment is a list with one array (N, *shape) a tensor. A tensor's arrays are float32 where
-its interval lies within 2^24, float64 within 2^53, else int64: every value is exact, and matrix
-products run in BLAS wherever no partial sum can leave that range. The outputs of `OWNERS` have
-arrays of their own, which are filled anew each time; other kernels put an array or a view in place.
+Matrix products run in BLAS wherever no partial sum can leave what float32 or float64 holds exactly.
 """
 
 from collections.abc import Callable
@@ -20,11 +17,11 @@ from thresher.compiler.integer.ir import (
     Step,
     Tensor,
 )
-from thresher.compiler.integer.step_kernels import Env, Kernel, Slots, dtype_of, step_kernel
+from thresher.compiler.integer.memory import Env, Kernel, Memory, dtype_of
+from thresher.compiler.integer.step_kernels import step_kernel
 
-__all__ = ["OWNERS", "kernel"]
+__all__ = ["kernel"]
 
-OWNERS = (MatMul, Binary, Step)
 
 _UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
 
@@ -33,28 +30,28 @@ def _dtype(x: Tensor) -> np.dtype:
     return dtype_of(x.lo, x.hi)
 
 
-def kernel(node: object, slot: Slots) -> Kernel:
-    """The closure that runs one node (any but a Loop); `slot` gives a tensor's place."""
+def kernel(node: object, memory: Memory) -> Kernel:
+    """The closure that runs one node (any but a Loop); `memory` gives tensors their places."""
     match node:
         case MatMul():
-            return _matmul(node, slot)
+            return _matmul(node, memory)
         case Binary():
-            return _binary(node, slot)
+            return _binary(node, memory)
         case Step():
-            return step_kernel(node, slot)
+            return step_kernel(node, memory)
         case Reshape():
-            return _reshape(node, slot)
+            return _reshape(node, memory)
         case Reorder():
-            return _reorder(node, slot)
+            return _reorder(node, memory)
         case Concat():
-            return _concat(node, slot)
+            return _concat(node, memory)
         case ArgMax():
-            return _argmax(node, slot)
+            return _argmax(node, memory)
     raise TypeError(f"node must be one of the integer graph's, not {type(node).__name__}")
 
 
-def _matmul(node: MatMul, slot: Slots) -> Kernel:
-    x, out = slot(node.x), slot(node.out)
+def _matmul(node: MatMul, memory: Memory) -> Kernel:
+    x, out = memory.slot(node.x), memory.own(node.out)
     bias = np.zeros(1, np.int64) if node.bias is None else node.bias
     most = max(abs(node.x.lo), abs(node.x.hi))
     partial = most * int(np.abs(node.weights).sum(axis=0).max()) + int(np.abs(bias).max())
@@ -76,8 +73,8 @@ def _matmul(node: MatMul, slot: Slots) -> Kernel:
     return run
 
 
-def _binary(node: Binary, slot: Slots) -> Kernel:
-    ufunc, out, final = _UFUNCS[node.op], slot(node.out), _dtype(node.out)
+def _binary(node: Binary, memory: Memory) -> Kernel:
+    ufunc, out, final = _UFUNCS[node.op], memory.own(node.out), _dtype(node.out)
     ends = [_dtype(t) for t in node.inputs]
     shifted = [
         abs(end) << shift
@@ -91,7 +88,7 @@ def _binary(node: Binary, slot: Slots) -> Kernel:
         if not isinstance(x, Tensor):
             constant = x.astype(work)[None]
             return lambda env: constant
-        place, factor = slot(x), np.asarray(1 << shift, dtype=work)
+        place, factor = memory.slot(x), np.asarray(1 << shift, dtype=work)
         if shift:
             return lambda env: np.multiply(env[place], factor, dtype=work, casting="unsafe")
         if _dtype(x) != work:
@@ -100,7 +97,7 @@ def _binary(node: Binary, slot: Slots) -> Kernel:
 
     plain = all(isinstance(t, Tensor) for t in (node.x, node.y)) and all(d == work for d in ends)
     if plain and not node.shift_x and not node.shift_y and not cast:
-        i, j = slot(node.inputs[0]), slot(node.inputs[1])
+        i, j = memory.slot(node.inputs[0]), memory.slot(node.inputs[1])
 
         def quick(env: Env) -> None:
             ufunc(env[i], env[j], env[out])
@@ -117,8 +114,8 @@ def _binary(node: Binary, slot: Slots) -> Kernel:
     return run
 
 
-def _reshape(node: Reshape, slot: Slots) -> Kernel:
-    x, out, shape = slot(node.x), slot(node.out), node.out.shape
+def _reshape(node: Reshape, memory: Memory) -> Kernel:
+    x, out, shape = memory.slot(node.x), memory.slot(node.out), node.out.shape
     final = _dtype(node.out)
 
     def run(env: Env) -> None:
@@ -128,8 +125,13 @@ def _reshape(node: Reshape, slot: Slots) -> Kernel:
     return run
 
 
-def _reorder(node: Reorder, slot: Slots) -> Kernel:
-    x, out, shape, final = slot(node.x), slot(node.out), node.index.shape, _dtype(node.out)
+def _reorder(node: Reorder, memory: Memory) -> Kernel:
+    x, out, shape, final = (
+        memory.slot(node.x),
+        memory.slot(node.out),
+        node.index.shape,
+        _dtype(node.out),
+    )
     size, item = node.x.size, _dtype(node.x).itemsize
     found = _strides(node.index)
     if found is None:
@@ -166,8 +168,8 @@ def _strides(index: np.ndarray) -> tuple[int, ...] | None:
     return tuple(strides) if (line == index).all() else None
 
 
-def _concat(node: Concat, slot: Slots) -> Kernel:
-    xs, out, axis = [slot(x) for x in node.xs], slot(node.out), node.axis + 1
+def _concat(node: Concat, memory: Memory) -> Kernel:
+    xs, out, axis = [memory.slot(x) for x in node.xs], memory.slot(node.out), node.axis + 1
     final = _dtype(node.out)
 
     def run(env: Env) -> None:
@@ -176,9 +178,9 @@ def _concat(node: Concat, slot: Slots) -> Kernel:
     return run
 
 
-def _argmax(node: ArgMax, slot: Slots) -> Kernel:
-    x, out, last = slot(node.x), slot(node.out), node.last
-    value = None if node.value is None else slot(node.value)
+def _argmax(node: ArgMax, memory: Memory) -> Kernel:
+    x, out, last = memory.slot(node.x), memory.slot(node.out), node.last
+    value = None if node.value is None else memory.slot(node.value)
     size = node.x.shape[-1]
     kinds = [_dtype(t) for t in node.outputs]
 

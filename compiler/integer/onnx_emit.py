@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from thresher.compiler.integer.ir import Tensor
-from thresher.compiler.integer.step_kernels import dtype_of
+from thresher.compiler.integer.memory import dtype_of
 
 __all__ = ["QONNX", "Emitter", "datatype", "element_type"]
 

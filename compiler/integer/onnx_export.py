@@ -11,9 +11,9 @@ import onnx
 from onnx import helper
 
 from thresher.compiler.integer.ir import Block, IntegerGraph, Loop, Tensor
+from thresher.compiler.integer.memory import dtype_of
 from thresher.compiler.integer.onnx_emit import QONNX, Emitter, element_type
 from thresher.compiler.integer.onnx_nodes import emit
-from thresher.compiler.integer.step_kernels import dtype_of
 
 __all__ = ["to_onnx"]
 

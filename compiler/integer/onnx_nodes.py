@@ -22,8 +22,8 @@ from thresher.compiler.integer.ir import (
     Step,
     Tensor,
 )
+from thresher.compiler.integer.memory import dtype_of
 from thresher.compiler.integer.onnx_emit import QONNX, Emitter, datatype
-from thresher.compiler.integer.step_kernels import dtype_of
 
 __all__ = ["emit"]
 

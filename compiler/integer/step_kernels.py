@@ -7,39 +7,26 @@
 3. Binary search.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from thresher.compiler.integer.ir import Step, Tensor
+from thresher.compiler.integer.ir import Step
+from thresher.compiler.integer.memory import Env, Kernel, Memory, dtype_of
 
-__all__ = ["Env", "Kernel", "Slots", "dtype_of", "step_kernel"]
-
-Env = list[np.ndarray]
-Kernel = Callable[[Env], None]
-Slots = Callable[[Tensor], int]
+__all__ = ["step_kernel"]
 
 _SMALL, _LARGE = 1 << 16, 1 << 21  # entries of a table: nothing is faster; memory that we spend
 _APART = 8  # least distance of thresholds that makes buckets worth while
 
 
-def dtype_of(*magnitudes: int) -> np.dtype:
-    """The least dtype in which all integers up to the given magnitudes are exact."""
-    most = max(abs(m) for m in magnitudes)
-    if most < 1 << 24:
-        return np.dtype(np.float32)
-    return np.dtype(np.float64 if most < 1 << 53 else np.int64)
-
-
-def step_kernel(node: Step, slot: Slots) -> Kernel:
-    """The closure that runs the node; `slot` gives a tensor's place in the environment."""
+def step_kernel(node: Step, memory: Memory) -> Kernel:
+    """The closure that runs the node; `memory` gives tensors their places."""
     entries = (node.x.hi - node.x.lo + 1) * node.function.channels
     if entries <= _SMALL:
-        return _by_table(node, slot)
-    found = _by_bucket(node, slot)
+        return _by_table(node, memory)
+    found = _by_bucket(node, memory)
     if found is not None:
         return found
-    return _by_table(node, slot) if entries <= _LARGE else _by_search(node, slot)
+    return _by_table(node, memory) if entries <= _LARGE else _by_search(node, memory)
 
 
 def _places(node: Step) -> np.ndarray:
@@ -48,17 +35,19 @@ def _places(node: Step) -> np.ndarray:
 
 def _narrow(values: np.ndarray) -> np.ndarray:
     """The values in as few bits as they can be: the tables of a body then stay in the cache."""
-    ends = (np.min_scalar_type(int(v)) for v in (values.min(), values.max()))
-    return np.ascontiguousarray(values).reshape(-1).astype(np.promote_types(*ends))
+    lo, hi = int(values.min()), int(values.max())
+    types = (np.uint8, np.int8, np.int16, np.int32, np.int64)
+    fitting = next(t for t in types if np.iinfo(t).min <= lo and hi <= np.iinfo(t).max)
+    return np.ascontiguousarray(values).reshape(-1).astype(fitting)
 
 
-def _by_table(node: Step, slot: Slots) -> Kernel:
+def _by_table(node: Step, memory: Memory) -> Kernel:
     """One entry an integer and channel.
 
     An index is never negative: its sign would be a branch that no processor foresees. Where `a`
     fits 8 or 16 bits, its two's complement is the index.
     """
-    x, out, f = slot(node.x), slot(node.out), node.function
+    x, out, f = memory.slot(node.x), memory.own(node.out), node.function
     lo, hi = node.x.lo, node.x.hi
     bits = next((b for b in (8, 16) if -(1 << b - 1) <= lo and hi < 1 << b - 1), 0)
     wrapped = f.channels == 1 and bits
@@ -83,7 +72,7 @@ def _by_table(node: Step, slot: Slots) -> Kernel:
     return run
 
 
-def _by_bucket(node: Step, slot: Slots) -> Kernel | None:
+def _by_bucket(node: Step, memory: Memory) -> Kernel | None:
     """Buckets of 2^shift integers, counted from below each channel's first threshold.
 
     None where thresholds stand too close, or the buckets are too many.
@@ -105,36 +94,45 @@ def _by_bucket(node: Step, slot: Slots) -> Kernel | None:
     padded = np.concatenate([t - first, np.full((len(t), 1), top + 1)], axis=1)
     following = np.minimum(np.take_along_axis(padded, past, axis=1), top + 1)
     inside = following < starts + (1 << shift)
-    limits = np.where(inside, following, top + 1).astype(np.intp).reshape(-1)
+    apart = np.arange(len(t))[:, None] * (count << shift)  # channel after channel
+    limits = (np.where(inside, following, top + 1) + apart).astype(np.intp).reshape(-1)
     values = np.broadcast_to(f.values, (f.channels, f.values.shape[1]))
     behind = np.minimum(past + inside, t.shape[1])
-    pairs = [np.take_along_axis(values, n, axis=1) for n in (past, behind)]
+    pairs = [np.take_along_axis(values, n, axis=1) for n in (behind, past)]
     flat = _narrow(np.stack(pairs, axis=-1))
 
-    x, out = slot(node.x), slot(node.out)
-    work = dtype_of(lo, hi, lo - int(first.max()), hi - int(first.min()))
-    base = first[_places(node), 0][None].astype(work)
-    row = (_places(node) * count)[None].astype(np.intp)
-    zero, most = np.zeros((), work), np.asarray(top, work)
+    moved = apart - first
+    ends = (int(e) for e in (first.min(), first.max() + top, moved.min(), moved.max()))
+    work = dtype_of(lo, hi, *ends, len(limits) << shift)
+    rows = [e[_places(node), 0][None].astype(work) for e in (first, first + top, moved)]
+    x, out = memory.slot(node.x), memory.own(node.out)
+    shape = node.x.shape
+    slots = (
+        memory.scratch("moved", shape, work),
+        *(memory.scratch(role, shape, np.dtype(np.intp)) for role in ("place", "index", "limit")),
+    )
+    least_x, most_x, offset = rows
 
     def run(env: Env) -> None:
-        v = np.subtract(env[x], base, dtype=work, casting="unsafe")
-        np.maximum(v, zero, out=v)
-        np.minimum(v, most, out=v)
-        place = v.astype(np.intp)
-        index = place >> shift
-        index += row
-        passed = place >= limits.take(index)
-        index += index
-        index += passed
+        v, place, index, limit = (env[i] for i in slots)
+        np.maximum(env[x], least_x, out=v, casting="unsafe")
+        np.minimum(v, most_x, out=v)
+        np.add(v, offset, out=v)
+        np.copyto(place, v, casting="unsafe")
+        np.right_shift(place, shift, out=index)
+        limits.take(index, out=limit, mode="clip")
+        np.subtract(place, limit, out=place)
+        np.right_shift(place, 63, out=place)  # -1 below the threshold, else 0
+        np.add(index, index, out=index)
+        np.subtract(index, place, out=index)
         env[out][...] = flat.take(index)
 
     return run
 
 
-def _by_search(node: Step, slot: Slots) -> Kernel:
+def _by_search(node: Step, memory: Memory) -> Kernel:
     """All channels in one sorted list: channel c's thresholds lie c intervals further on."""
-    x, out, f = slot(node.x), slot(node.out), node.function
+    x, out, f = memory.slot(node.x), memory.own(node.out), node.function
     channels = np.arange(f.channels)[:, None]
     span = node.x.hi - node.x.lo + 2
     places = _places(node)

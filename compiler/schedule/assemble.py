@@ -5,7 +5,7 @@ branch per width (where there is more than one), in each branch a width converte
 lanes are not S), then a fork among the readers of that width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import lcm
 
@@ -103,8 +103,8 @@ class _Assembler:
         sources |= {s: ("", name) for name, (_, s) in self.lowered.inputs.items()}
         for name, (_, stream) in self.lowered.outputs.items():
             readers[stream].append(("", name))
-        for name, stream in self.lowered.streams.items():
-            self.stream(stream, sources[name], readers[name])
+        for name, carried in self.lowered.streams.items():
+            self.stream(carried, sources[name], readers[name])
         return Netlist(
             self.kernels, self.origins, tuple(self.edges),
             _ordered(self.inputs, self.lowered.inputs),
@@ -156,7 +156,9 @@ class _Assembler:
         self.join(stream, source, (name, "i"), lanes)
         return [(name, f"o{k}") for k in range(branches)]
 
-    def add(self, kind: str, stream: Stream, kernel: type[Kernel], **parameters: int) -> str:
+    def add(
+        self, kind: str, stream: Stream, kernel: Callable[..., Kernel], **parameters: int
+    ) -> str:
         """A kernel that the integer graph does not know."""
         name = self.names.of(kind, stream.name)
         tensor = stream.tensor

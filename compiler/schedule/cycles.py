@@ -7,81 +7,30 @@ cycle of every transfer. The RTL fires as early as it can, and so transfers in t
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from thresher.rtl.timing import Firing, Pipe, Timing, fifo_pipe
+from thresher.compiler.schedule.coarse import Step, coarse, steps
+from thresher.compiler.schedule.network import Edge, End, Network
+from thresher.rtl.timing import Firing, Pipe, fifo_pipe
 
 __all__ = [
     "Channel", "Deadlock", "Edge", "End", "Late", "Move", "Network", "Process", "Run", "Trace",
     "solve",
 ]  # fmt: skip
 
-End = tuple[str, str]
 _UNBOUNDED = 1 << 60
-
-
-class Late(Exception):
-    """An output transfer comes later than the limit that was given."""
+_ALWAYS = -(1 << 40)
 
 
 class Deadlock(Exception):
     """The network stops before its outputs are complete; the text lists who waits for whom."""
 
 
-@dataclass(frozen=True)
-class Edge:
-    """A stream from port `src` = (kernel, port) to port `dst` through a FIFO.
-
-    :param depth: the FIFO's depth in beats; 0 is a plain connection.
-    """
-
-    src: End
-    dst: End
-    depth: int
-
-
-@dataclass(frozen=True)
-class Network:
-    """Kernels joined by edges.
-
-    :param timings: the timing of each kernel by name.
-    :param edges: the streams between kernels.
-    :param inputs: top input name -> (the port it feeds, depth of the FIFO between, beats a frame).
-    :param outputs: top output name -> (the port that feeds it, depth of the FIFO between, beats a
-        frame).
-    """
-
-    timings: Mapping[str, Timing]
-    edges: tuple[Edge, ...]
-    inputs: Mapping[str, tuple[End, int, int]]
-    outputs: Mapping[str, tuple[End, int, int]]
-
-
-@dataclass(eq=False)
-class Channel:
-    pipe: Pipe
-    put: list[int] = field(default_factory=list)
-    taken: list[int] = field(default_factory=list)
-    producer: "Process | None" = None
-    consumer: "Process | None" = None
-    limits: Sequence[int] | None = None
-
-
-Move = tuple[tuple[Channel, ...], tuple[Channel, ...]]
-
-
-@dataclass(eq=False)
-class Process:
-    name: str
-    firings: Iterator[tuple[Move, int]]
-    move: Move = ((), ())
-    left: int = 0
-    last: int = -1
-    queued: bool = True
-    waits: str = ""
+class Late(Exception):
+    """An output transfer comes later than the limit that was given."""
 
 
 @dataclass(frozen=True)
@@ -96,80 +45,184 @@ class Trace:
     outputs: Mapping[str, np.ndarray]
 
 
-def _firings(
-    sequence: tuple[Firing, ...], channels: Mapping[str, Channel], endless: bool
-) -> Iterator[tuple[Move, int]]:
-    bound = [
-        ((tuple(channels[n] for n in f.takes), tuple(channels[n] for n in f.gives)), f.repeat)
-        for f in sequence
-    ]
-    yield from bound
-    while endless:
-        yield from bound
+@dataclass(eq=False)
+class Channel:
+    """A pipe at work: the cycles of its puts and takes."""
+
+    pipe: Pipe
+    put: list[int] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    producer: "Process | None" = None
+    consumer: "Process | None" = None
+    limits: list[int] | None = None
+
+    @property
+    def is_full_rate(self) -> bool:
+        """It can move a beat a cycle."""
+        return self.pipe.forward + self.pipe.backward <= self.pipe.capacity
+
+
+@dataclass(frozen=True)
+class Move:
+    """What one firing does.
+
+    :param takes: channels, and the least cycles from put to take.
+    :param gives: channels with their capacity, and the least cycles from take to put.
+    :param gap: the least cycles since the process's firing before.
+    """
+
+    takes: tuple[tuple[Channel, int], ...]
+    gives: tuple[tuple[Channel, int, int], ...]
+    gap: int
+
+
+@dataclass(eq=False)
+class Process:
+    """A process at work: its firings to come, and when it fired last."""
+
+    name: str
+    firings: Iterator[tuple[Move, int]]
+    move: Move = Move((), (), 1)
+    left: int = 0
+    last: int = -1
+    queued: bool = True
+    waits: str = ""
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """A process before it is bound to its channels."""
+
+    name: str
+    steps: tuple[Step, ...]
+    channels: Mapping[str, Channel]
+    kind: str  # "kernel", "fifo" or "sink"
+
+    @property
+    def passes(self) -> tuple[str, str] | None:
+        """(pipe, pipe) where all it does is to pass beats from the one to the other."""
+        ends = {(s.takes, s.gives, s.gap) for s in self.steps}
+        if self.kind == "sink" or len(ends) > 1:
+            return None
+        ((takes, gives, gap),) = ends
+        if len(takes) == len(gives) == gap == 1 and takes[0][1] == 0:
+            return takes[0][0], gives[0]
+        return None
 
 
 class Run:
-    """The network's channels and processes, and what has fired."""
+    """The network's channels and processes, and what has fired.
 
-    def __init__(self, network: Network, frames: int) -> None:
-        self.network, self.frames = network, frames
+    :param keep_fifos: every FIFO has a channel of its own, in `fifos`; else pipes that follow each
+        other may be one.
+    """
+
+    def __init__(self, network: Network, frames: int, keep_fifos: bool = False) -> None:
+        self.network, self.frames, self.keep_fifos = network, frames, keep_fifos
         self.processes: list[Process] = []
         self.fifos: dict[tuple[End, End], Channel] = {}
         self.sources: dict[str, Channel] = {}
         self.sinks: dict[str, Channel] = {}
         self.order: list[tuple[Process, Move, int]] | None = None
-        ports: dict[str, dict[str, Channel]] = {
-            name: {p: Channel(pipe) for p, pipe in t.pipes.items()}
-            for name, t in network.timings.items()
-        }
+        sequences = self._sequences()
+        same = self._merged(sequences)
+        self.sinks = {name: same.get(id(c), c) for name, c in self.sinks.items()}
+        for sequence in sequences:
+            self._bind(sequence, same)
+
+    def _sequences(self) -> list[_Sequence]:
+        network, found = self.network, []
+        timings = {name: coarse(t) for name, t in network.timings.items()}
+        ports: dict[str, dict[str, Channel]] = {}
+        for name, t in timings.items():
+            ports[name] = {
+                p: Channel(pipe, put=[_ALWAYS] * t.initial.get(p, 0)) for p, pipe in t.pipes.items()
+            }
+
+        def fifo(key: tuple[End, End], source: Channel, depth: int) -> Channel:
+            if depth == 0:
+                return source
+            self.fifos[key] = made = Channel(fifo_pipe(depth))
+            name = f"FIFO {'.'.join(key[0])} -> {'.'.join(key[1])}"
+            moves = steps((Firing(("i",), ("o",)),))
+            found.append(_Sequence(name, moves, {"i": source, "o": made}, "fifo"))
+            return made
+
         for name, (dst, depth, beats) in network.inputs.items():
-            source = Channel(Pipe(_UNBOUNDED, 0, 0), put=[0] * (beats * frames))
+            source = Channel(Pipe(_UNBOUNDED, 0, 0), put=[0] * (beats * self.frames))
             self.sources[name] = source
-            ports[dst[0]][dst[1]] = self._fifo((("", name), dst), source, depth)
+            ports[dst[0]][dst[1]] = fifo((("", name), dst), source, depth)
         for edge in network.edges:
             source = ports[edge.src[0]][edge.src[1]]
-            ports[edge.dst[0]][edge.dst[1]] = self._fifo((edge.src, edge.dst), source, edge.depth)
+            ports[edge.dst[0]][edge.dst[1]] = fifo((edge.src, edge.dst), source, edge.depth)
         for name, (src, depth, beats) in network.outputs.items():
-            channel = self._fifo((src, ("", name)), ports[src[0]][src[1]], depth)
-            self.sinks[name] = channel
-            wanted = Firing(takes=("x",), repeat=beats * frames)
-            self._process(f"output {name}", (wanted,), {"x": channel}, endless=False)
-        for name, timing in network.timings.items():
-            for sequence in timing.processes:
-                self._process(name, sequence, ports[name])
+            self.sinks[name] = fifo((src, ("", name)), ports[src[0]][src[1]], depth)
+            moves = steps((Firing(takes=("x",), repeat=beats * self.frames),))
+            found.append(_Sequence(f"output {name}", moves, {"x": self.sinks[name]}, "sink"))
+        for name, t in timings.items():
+            found += [_Sequence(name, process, ports[name], "kernel") for process in t.processes]
+        return found
 
-    def _fifo(self, key: tuple[End, End], source: Channel, depth: int) -> Channel:
-        if depth == 0:
-            return source
-        fifo = Channel(fifo_pipe(depth))
-        self.fifos[key] = fifo
-        name = f"FIFO {'.'.join(key[0])} -> {'.'.join(key[1])}"
-        self._process(name, (Firing(("i",), ("o",)),), {"i": source, "o": fifo})
-        return fifo
+    def _merged(self, sequences: list[_Sequence]) -> dict[int, Channel]:
+        """Make two pipes with a process between that only passes beats on one pipe.
 
-    def _process(
-        self,
-        name: str,
-        sequence: tuple[Firing, ...],
-        channels: Mapping[str, Channel],
-        endless: bool = True,
-    ) -> None:
-        process = Process(name, _firings(sequence, channels, endless))
-        for firing in sequence:
-            for n in firing.takes:
-                channels[n].consumer = process
-            for n in firing.gives:
-                channels[n].producer = process
+        Exact where both can move a beat a cycle: all that the process adds follows then from its
+        neighbours' moving at most a beat a cycle.
+
+        :returns: id of a channel that is gone -> the one that it is part of; such processes are
+            removed from `sequences`.
+        """
+        kept_apart = {id(channel) for channel in self.sources.values()}
+        if self.keep_fifos:
+            kept_apart |= {id(channel) for channel in self.fifos.values()}
+        same: dict[int, Channel] = {}
+        for sequence in list(sequences):
+            ports = sequence.passes
+            if ports is None:
+                continue
+            first, second = (sequence.channels[p] for p in ports)
+            apart = {id(first), id(second)} & kept_apart
+            first = same.get(id(first), first)
+            if not apart and first.is_full_rate and second.is_full_rate:
+                sequences.remove(sequence)
+                same |= dict.fromkeys([k for k, c in same.items() if c is second], first)
+                same[id(second)] = first
+                a, b = first.pipe, second.pipe
+                first.pipe = Pipe(
+                    a.capacity + b.capacity, a.forward + b.forward, a.backward + b.backward
+                )
+        return same
+
+    def _bind(self, sequence: _Sequence, same: Mapping[int, Channel]) -> None:
+        channels = {n: same.get(id(c), c) for n, c in sequence.channels.items()}
+        bound = []
+        for step in sequence.steps:
+            takes = [(channels[n], channels[n].pipe.forward + more) for n, more in step.takes]
+            pipes = [(channels[n], channels[n].pipe) for n in step.gives]
+            gives = [(c, pipe.capacity, pipe.backward) for c, pipe in pipes]
+            bound.append((Move(tuple(takes), tuple(gives), step.gap), step.repeat))
+
+        def endless() -> Iterator[tuple[Move, int]]:
+            while True:
+                yield from bound
+
+        firings = iter(bound) if sequence.kind == "sink" else endless()
+        process = Process(sequence.name, firings)
+        for move, _ in bound:
+            for channel, _ in move.takes:
+                channel.consumer = process
+            for channel, _, _ in move.gives:
+                channel.producer = process
         self.processes.append(process)
 
-    def run(self, limits: Mapping[str, Sequence[int]] | None = None) -> None:
+    def run(self, limits: Mapping[str, np.ndarray] | None = None) -> None:
         """Fire everything that can, in an order that respects who waits for whom.
 
         :raises Deadlock: when the outputs do not complete.
         :raises Late: when an output's transfer comes after its limit.
         """
         for name, limit in (limits or {}).items():
-            self.sinks[name].limits = limit
+            self.sinks[name].limits = limit.tolist()
         ready = deque(self.processes)
         while ready:
             process = ready.popleft()
@@ -196,41 +249,40 @@ def _advance(
     process: Process, ready: deque[Process], order: list[tuple[Process, Move, int]] | None
 ) -> bool:
     """Fire as long as all that the next firing waits for is known; False: an output is late."""
-    last, left = process.last, process.left
-    takes, gives = process.move
-    started = left
-    punctual = True
+    last, left, move = process.last, process.left, process.move
+    takes, gives, gap = move.takes, move.gives, move.gap
+    started, punctual = left, True
     while True:
         if left == 0:
             if order is not None and started:
-                order.append((process, process.move, started))
-            process.move, left = next(process.firings, (((), ()), 0))
-            takes, gives = process.move
+                order.append((process, move, started))
+            move, left = next(process.firings, (Move((), (), 1), 0))
+            takes, gives, gap = move.takes, move.gives, move.gap
             started = left
             if left == 0:
                 process.waits = "nothing"
                 break
-        time = last + 1
-        for channel in takes:
+        time = last + gap
+        for channel, forward in takes:
             k = len(channel.taken)
             if k >= len(channel.put):
                 process.waits = "input"
                 break
-            known = channel.put[k] + channel.pipe.forward
+            known = channel.put[k] + forward
             if known > time:
                 time = known
         else:
-            for channel in gives:
-                k = len(channel.put) - channel.pipe.capacity
+            for channel, capacity, backward in gives:
+                k = len(channel.put) - capacity
                 if k >= 0:
                     if k >= len(channel.taken):
                         process.waits = "room"
                         break
-                    known = channel.taken[k] + channel.pipe.backward
+                    known = channel.taken[k] + backward
                     if known > time:
                         time = known
             else:
-                for channel in takes:
+                for channel, _ in takes:
                     if channel.limits is not None and time > channel.limits[len(channel.taken)]:
                         punctual = False
                     channel.taken.append(time)
@@ -238,7 +290,7 @@ def _advance(
                     if other is not None and not other.queued:
                         other.queued = True
                         ready.append(other)
-                for channel in gives:
+                for channel, _, _ in gives:
                     channel.put.append(time)
                     other = channel.consumer
                     if other is not None and not other.queued:
@@ -249,14 +301,12 @@ def _advance(
                 continue
         break
     if order is not None and started > left:
-        order.append((process, process.move, started - left))
-    process.last, process.left = last, left
+        order.append((process, move, started - left))
+    process.last, process.left, process.move = last, left, move
     return punctual
 
 
-def solve(
-    network: Network, frames: int, limits: Mapping[str, Sequence[int]] | None = None
-) -> Trace:
+def solve(network: Network, frames: int, limits: Mapping[str, np.ndarray] | None = None) -> Trace:
     """The cycle of every transfer while `frames` frames run through back to back.
 
     :param limits: per top output the latest cycle allowed for each transfer.

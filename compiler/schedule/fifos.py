@@ -14,7 +14,9 @@ All of that looks at a few frames. Where a longer run then comes later than with
 is done again for more frames.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+
+import numpy as np
 
 from thresher.compiler.schedule.assemble import Netlist
 from thresher.compiler.schedule.cycles import Deadlock, Edge, End, Late, Network, solve
@@ -25,13 +27,13 @@ __all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "draft_depths", "least_depths", "
 
 MIN_DEPTH = 2  # the least that moves a beat a cycle
 TOP_DEPTH = 2
-_FRAMES = (3, 6, 12)
+_FRAMES = (2, 4, 8)
 _ROUNDS = 3
 
 _Key = tuple[End, End]
 Depths = Mapping[_Key, int]
 """Depth in beats of each edge's FIFO; 0 is a plain connection."""
-_Limits = Mapping[str, Sequence[int]]
+_Limits = Mapping[str, np.ndarray]
 
 
 def network_of(netlist: Netlist, depths: Depths) -> Network:

@@ -34,7 +34,7 @@ def measure(network: Network, frames: int) -> Usage:
 
     :raises Deadlock: when the outputs do not complete.
     """
-    run = Run(network, frames)
+    run = Run(network, frames, keep_fifos=True)
     run.order = []
     run.run()
     puts, takes = _latest(run)
@@ -63,33 +63,34 @@ def _latest(run: Run) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     """Per channel the latest cycles of its puts and takes: one pass over the firings backwards."""
     assert run.order is not None
     horizon = max(process.last for process in run.processes)
-    channels = {id(c): c for _, move, _ in run.order for side in move for c in side}
+    channels = {id(c): c for _, move, _ in run.order for c, *_ in (*move.takes, *move.gives)}
     puts = {key: [horizon] * len(c.put) for key, c in channels.items()}
     takes = {key: [horizon] * len(c.taken) for key, c in channels.items()}
     put_at = {key: len(c.put) for key, c in channels.items()}
     taken_at = {key: len(c.taken) for key, c in channels.items()}
     sinks = {id(channel) for channel in run.sinks.values()}
-    following = {id(process): horizon + 1 for process in run.processes}
-    for process, (move_takes, move_gives), count in reversed(run.order):
-        time = following[id(process)]
+    following = {id(process): horizon for process in run.processes}
+    for process, move, count in reversed(run.order):
+        latest = following[id(process)]
+        gives = [(id(c), puts[id(c)], takes[id(c)], c.pipe.forward) for c, _, _ in move.gives]
+        moved = [(id(c), c, puts[id(c)], takes[id(c)]) for c, _ in move.takes]
         for _ in range(count):
-            time -= 1
-            for channel in move_gives:
-                key = id(channel)
+            time = latest
+            for key, _, taken, forward in gives:
                 put_at[key] = k = put_at[key] - 1
-                if k < len(takes[key]):
-                    time = min(time, takes[key][k] - channel.pipe.forward)
-            for channel in move_takes:
-                key = id(channel)
+                if k < len(taken):
+                    time = min(time, taken[k] - forward)
+            for key, channel, put, _ in moved:
                 taken_at[key] = k = taken_at[key] - 1
                 if key in sinks:
                     time = min(time, channel.taken[k])
                 k += channel.pipe.capacity
-                if k < len(puts[key]):
-                    time = min(time, puts[key][k] - channel.pipe.backward)
-            for channel in move_gives:
-                puts[id(channel)][put_at[id(channel)]] = time
-            for channel in move_takes:
-                takes[id(channel)][taken_at[id(channel)]] = time
-        following[id(process)] = time
+                if k < len(put):
+                    time = min(time, put[k] - channel.pipe.backward)
+            for key, put, _, _ in gives:
+                put[put_at[key]] = time
+            for key, _, _, taken in moved:
+                taken[taken_at[key]] = time
+            latest = time - move.gap
+        following[id(process)] = latest
     return puts, takes

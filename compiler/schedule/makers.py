@@ -1,6 +1,7 @@
 """Kernels for the items of a flat graph, with their folding open."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import gcd, lcm
 
 import numpy as np
@@ -112,9 +113,13 @@ def _elementwise(spec: FusedSpec) -> _Made:
     ]
     constants = [periodic(t, node.out.shape) for t in (node.x, node.y) if isinstance(t, np.ndarray)]
     op = "rsub" if node.op == "sub" and isinstance(node.x, np.ndarray) else node.op
-    ports: dict[str, object] = {}
-    for name, (tensor, shift) in zip(("a", "b"), streams, strict=False):
-        ports |= {name: (tensor.lo, tensor.hi), f"shift_{name}": shift}
+    intervals = [(tensor.lo, tensor.hi) for tensor, _ in streams]
+    shifts = [shift for _, shift in streams]
+    bare = partial(
+        Elementwise, op=op, a=intervals[0], shift_a=shifts[0],
+        b=intervals[1] if len(streams) > 1 else None,
+        shift_b=shifts[1] if len(streams) > 1 else 0,
+    )  # fmt: skip
 
     def make(lanes: int) -> Kernel:
         function = None if step is None else _in_stream_order(step, lanes)
@@ -122,9 +127,8 @@ def _elementwise(spec: FusedSpec) -> _Made:
         if function is not None and constant is not None:
             constant, function = _alike(constant, function)
         if function is not None:
-            bare = Elementwise(op=op, lanes=lanes, constant=constant, **ports)
-            function = _widened(function, *bare.result)
-        return Elementwise(op=op, lanes=lanes, constant=constant, step=function, **ports)
+            function = _widened(function, *bare(lanes=lanes, constant=constant).result)
+        return bare(lanes=lanes, constant=constant, step=function)
 
     return "elementwise", _lanes(row_length(node.out.shape)), make
 

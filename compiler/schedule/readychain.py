@@ -43,7 +43,7 @@ def direct_edges(netlist: Netlist, candidates: Collection[_Key]) -> frozenset[_K
         reach = {}
         for port in kernel.outputs:
             key = behind.get((name, port))
-            if key in candidates and chains[key[1]] <= LONGEST_CHAIN:
+            if key is not None and key in candidates and chains[key[1]] <= LONGEST_CHAIN:
                 chosen.add(key)
                 reach[port] = chains[key[1]]
         for port, chain in _chains(kernel.timing(), reach).items():

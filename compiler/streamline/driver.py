@@ -69,7 +69,11 @@ def streamline(graph: Graph, *, seq_len: int | None = None) -> Streamlined:
     for port in graph.inputs:
         context.env[port.name] = _input(context, port)
     _walk(context, graph)
-    outputs = tuple(_output(context, name) for name in graph.outputs)
+    dtypes = graph.output_dtypes or ("",) * len(graph.outputs)
+    outputs = tuple(
+        _output(context, name, dtype or "float32")
+        for name, dtype in zip(graph.outputs, dtypes, strict=True)
+    )
     raw = IntegerGraph(
         graph.name, tuple(context.ports.values()), Block(context.builder.nodes), outputs
     )
@@ -99,7 +103,7 @@ def _input(context: Context, port: GraphInput) -> Value:
     return Lazy(tensor)
 
 
-def _output(context: Context, name: str) -> OutputPort:
+def _output(context: Context, name: str, dtype: str) -> OutputPort:
     value = context.lookup(name)
     if isinstance(value, Lazy) and isinstance(value.tensor, Raw):
         try:
@@ -116,7 +120,7 @@ def _output(context: Context, name: str) -> OutputPort:
     absorbed = context.absorbed(value)
     assert isinstance(absorbed.tensor, Tensor)
     integer = isinstance(absorbed.expr, Leaf)
-    return OutputPort(name, absorbed.tensor, "float32", None if integer else absorbed.expr)
+    return OutputPort(name, absorbed.tensor, dtype, None if integer else absorbed.expr)
 
 
 def _pair(context: Context, value: Lazy) -> tuple[Tensor | Codes, np.ndarray]:

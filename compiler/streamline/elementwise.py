@@ -119,6 +119,10 @@ def _join(
     tensor = None
     for value in operands:
         if isinstance(value, Const):
+            if op == "Div" and value.array.dtype.kind in "iu":
+                raise context.error(
+                    "a division of integers cuts off the fraction", "cast to float32 in front"
+                )
             array = np.asarray(value.array, np.float32)
             args.append(Constant(full_rank(array, len(shape))))
         else:

@@ -50,5 +50,7 @@ def offset_codes(scale: np.ndarray, offset: np.ndarray) -> np.ndarray | None:
         codes = np.rint(offset / scale)
     if not np.isfinite(codes).all() or np.abs(codes).max(initial=0) > 2.0**40:
         return None
-    close = np.abs(codes * scale - offset) <= ROUNDING_ERROR * np.abs(offset)
+    exact = np.abs(np.frexp(scale)[0]) == 0.5  # of a power of two nothing was rounded off
+    error = np.where(exact, 0.0, ROUNDING_ERROR * np.abs(offset))
+    close = np.abs(codes * scale - offset) <= error
     return codes.astype(np.int64) if close.all() else None

@@ -3,8 +3,8 @@
 import numpy as np
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from cocotb_benches.faulty import SOUND, Faulty
 
+from cocotb_benches.faulty import SOUND, Faulty
 from thresher.rtl.argmax import Argmax
 from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.fifo import Fifo

@@ -13,8 +13,7 @@ from cocotb_tools.runner import Runner, get_runner
 
 from thresher.gen import tools
 from thresher.gen.cache import cached, content_key
-from thresher.sim.amaranth import AmaranthEngine
-from thresher.sim.engine import SimTop, Stalls
+from thresher.sim.engine import Engine, SimTop, Stalls
 
 __all__ = ["RUNS", "build", "run_bench", "write_job"]
 
@@ -54,11 +53,17 @@ _ARGUMENTS = {
 
 
 def write_job(
-    folder: Path, top: SimTop, inputs: Mapping[str, np.ndarray], *, prefix: str = ""
+    folder: Path,
+    top: SimTop,
+    inputs: Mapping[str, np.ndarray],
+    engine: Engine,
+    *,
+    prefix: str = "",
 ) -> None:
-    """What `bench` needs to run and check this top, the cycles by Amaranth's simulator.
+    """What `bench` needs to run and check this top.
 
-    :param prefix: of its ports in the Verilog.
+    :param engine: says when each beat must move.
+    :param prefix: of the top's ports in the Verilog.
     """
     frames = len(next(iter(inputs.values())))
     expected = top.model(*(inputs[p.name] for p in top.inputs))
@@ -66,7 +71,7 @@ def write_job(
     arrays |= {f"out_{p.name}": a for p, a in zip(top.outputs, expected, strict=True)}
     runs = {}
     for run, (stalls, reset_at) in RUNS.items():
-        result = AmaranthEngine().run(top, inputs, stalls=stalls, reset_at=reset_at)
+        result = engine.run(top, inputs, stalls=stalls, reset_at=reset_at)
         times = {**result.input_times, **result.output_times}
         arrays |= {f"time_{run}_{name}": t for name, t in times.items()}
         runs[run] = {

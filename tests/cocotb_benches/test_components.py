@@ -12,6 +12,7 @@ from thresher.gen import tools
 from thresher.gen.verilog import to_verilog
 from thresher.rtl.fork import Fork
 from thresher.rtl.kernel import Kernel
+from thresher.sim.amaranth import AmaranthEngine
 from thresher.sim.engine import SimTop
 
 FRAMES = 6
@@ -22,7 +23,7 @@ icarus = pytest.mark.skipif(tools.icarus() is None, reason="Icarus Verilog is no
 def check(simulator: str, name: str, folder: Path, kernel: Kernel | None = None) -> None:
     kernel = kernel or COMPONENTS[name]
     inputs = random_inputs(kernel, FRAMES, np.random.default_rng(3))
-    write_job(folder, SimTop.of_kernel(kernel), inputs, prefix=f"{name}_")
+    write_job(folder, SimTop.of_kernel(kernel), inputs, AmaranthEngine(), prefix=f"{name}_")
     runner, built = build(simulator, to_verilog(AllComponents(), "components"), "components")
     run_bench(runner, built, "components", folder)
 

