@@ -3,9 +3,9 @@
     python benchmarks/golden_speed.py [--batch 32] [--steps 25] [--features 40] [--hidden 64]
 
 The model is a QCDQ LSTM as a Scan with a symbolic batch axis, which onnxruntime runs whole, with
-all its optimisations, which change results, and without. The golden interpreter runs the streamlined
-graph, from codes to codes and from floats to floats; its results must be those of the unoptimised
-onnxruntime. One thread each.
+all its optimisations, which change results, and without. The golden interpreter runs the
+streamlined graph, from codes to codes and from floats to floats; its results must be those of the
+unoptimised onnxruntime. One thread each.
 """
 
 import argparse

@@ -73,7 +73,8 @@ def compile_model(
     options = options or CompileOptions()
     say = say or (lambda _: None)
     say(f"importing {path}")
-    graph = import_model(path)
+    model = load_model(path)
+    graph = import_model(model)
     say("streamlining to integers")
     streamlined = streamline(graph, seq_len=options.seq_len)
     say("scheduling")
@@ -87,6 +88,4 @@ def compile_model(
             folding=options.folding or None,
         ),
     )
-    model = load_model(path).SerializeToString()
-    return Compiled(model, options, streamlined, design)
-
+    return Compiled(model.SerializeToString(), options, streamlined, design)

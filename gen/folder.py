@@ -12,65 +12,83 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-
-import onnx
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.onnx_export import to_onnx
 from thresher.compiler.integer.text import to_text
+from thresher.compiler.schedule.folding import read_folding
 from thresher.gen.compiled import TOP_NAME, Compiled, compile_model
-from thresher.gen.files import replace_file, staged_folder
+from thresher.gen.files import check_folder, replace_file, staged_folder
 from thresher.gen.options import CompileOptions
 from thresher.gen.report import compile_report
 
 __all__ = ["check_writable", "load_folder", "read_report", "save_folder", "save_report"]
 
 FORMAT = 1
-_STAMP = "thresher.json"
+_MODEL, _STAMP, _REPORT, _FOLDING = "model.onnx", "thresher.json", "report.json", "folding.json"
+_VERILOG = f"rtl/{TOP_NAME}.v"
+_FILES = {_MODEL, _STAMP, _REPORT, _FOLDING, _VERILOG, "streamlined.onnx", "graph.txt"}
+_AGAIN = "run thresher compile again"
 
 
 def check_writable(out: Path) -> None:
-    """Refuse a folder that could not be written, or that holds something else, before the work."""
-    if out.exists() and not out.is_dir():
-        raise ThresherError(f"output '{out}' is a file; give a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / _STAMP).is_file():
+    """Refuse, before the work, a folder that could not be written or that holds something else.
+
+    :raises ThresherError: says which.
+    """
+    try:
+        if out.exists() and not out.is_dir():
+            raise ThresherError(f"output '{out}' is a file; give a folder")
+        if Path.cwd().is_relative_to(out.resolve()):
+            raise ThresherError(f"output '{out}' is the current folder; give a folder below it")
+        found = [p.relative_to(out).as_posix() for p in out.rglob("*") if not p.is_dir()]
+    except (OSError, RuntimeError) as e:  # RuntimeError: a loop of symbolic links
+        raise ThresherError(f"output '{out}' cannot be read ({e}); give another folder") from e
+    foreign = sorted(f for f in found if f not in _FILES or _STAMP not in found)
+    if foreign:
         raise ThresherError(
-            f"output '{out}' holds files that thresher did not write; give another folder"
+            f"output '{out}' holds '{foreign[0]}', which thresher did not write; "
+            "move it away or give another folder"
         )
-    parent = out.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise ThresherError(f"output '{out}' is not writable; give a folder under your own")
-    if out.is_dir() and not os.access(out, os.W_OK | os.X_OK):
-        raise ThresherError(f"output '{out}' is not writable; give a folder under your own")
+    check_folder(out)
 
 
 def save_folder(compiled: Compiled, out: Path) -> None:
-    """Write OUT; an earlier OUT is replaced as a whole, and stays where writing fails."""
+    """Write OUT; an earlier OUT is replaced as a whole, and stays where writing fails.
+
+    :raises ThresherError: OUT cannot be written, or holds something else.
+    """
+    files = _contents(compiled)
+    assert files.keys() == _FILES
     check_writable(out)
     with staged_folder(out) as stage:
-        (stage / "rtl").mkdir()
-        (stage / "model.onnx").write_bytes(compiled.model)
-        (stage / "rtl" / f"{TOP_NAME}.v").write_text(compiled.verilog)
-        onnx.save(to_onnx(compiled.streamlined.graph), stage / "streamlined.onnx")
-        (stage / "graph.txt").write_text(to_text(compiled.streamlined.graph))
-        _write_json(stage / "folding.json", dict(compiled.design.folding))
-        _write_json(stage / "report.json", compile_report(compiled))
-        _write_json(
-            stage / _STAMP,
-            {
-                "format": FORMAT,
-                "version": version("thresher"),
-                "model_sha256": compiled.model_sha256,
-                "verilog_sha256": _digest(compiled.verilog),
-                "options": compiled.options.to_dict(),
-            },
-        )
+        for name, data in files.items():
+            (stage / name).parent.mkdir(exist_ok=True)
+            (stage / name).write_bytes(data)
+
+
+def _contents(compiled: Compiled) -> dict[str, bytes]:
+    stamp = {
+        "format": FORMAT,
+        "version": version("thresher"),
+        "model_sha256": compiled.model_sha256,
+        "verilog_sha256": _digest(compiled.verilog.encode()),
+        "options": compiled.options.to_dict(),
+    }
+    graph = compiled.streamlined.graph
+    return {
+        _MODEL: compiled.model,
+        _STAMP: _json(stamp),
+        _VERILOG: compiled.verilog.encode(),
+        "streamlined.onnx": to_onnx(graph).SerializeToString(),
+        "graph.txt": to_text(graph).encode(),
+        _FOLDING: _json(dict(compiled.design.folding)),
+        _REPORT: _json(compile_report(compiled)),
+    }
 
 
 def load_folder(out: Path, *, say: Callable[[str], None] | None = None) -> Compiled:
@@ -80,19 +98,19 @@ def load_folder(out: Path, *, say: Callable[[str], None] | None = None) -> Compi
         changed since.
     """
     stamp = _stamp(out)
-    options = CompileOptions(**stamp["options"])  # type: ignore[arg-type]
-    folding = json.loads((out / "folding.json").read_text())
-    made = compile_model(
-        out / "model.onnx",
-        CompileOptions(**{**options.to_dict(), "folding": folding}),  # type: ignore[arg-type]
-        say=say,
-    )
-    verilog = (out / "rtl" / f"{TOP_NAME}.v").read_text()
-    if made.verilog != verilog or _digest(verilog) != stamp["verilog_sha256"]:
-        raise ThresherError(
-            f"'{out}' does not hold what its model and options give (files were edited, or "
-            "thresher changed); run thresher compile again"
-        )
+    if _digest(_read(out, _MODEL)) != stamp["model_sha256"]:
+        raise _edited(out, _MODEL)
+    try:
+        options = CompileOptions(**stamp["options"])  # type: ignore[arg-type]
+    except (TypeError, AttributeError) as e:
+        raise _edited(out, _STAMP) from e
+    folded = replace(options, folding=read_folding(out / _FOLDING))
+    made = replace(compile_model(out / _MODEL, folded, say=say), options=options)
+    verilog = _read(out, _VERILOG)
+    if _digest(verilog) != stamp["verilog_sha256"]:
+        raise _edited(out, _VERILOG)
+    if made.verilog.encode() != verilog:
+        raise _edited(out, f"{_FOLDING}, {_STAMP} or thresher itself")
     return made
 
 
@@ -100,36 +118,60 @@ def _stamp(out: Path) -> Mapping[str, object]:
     remedy = "run thresher compile MODEL.onnx -o OUT first"
     if not (out / _STAMP).is_file():
         raise ThresherError(f"'{out}' is not a folder of thresher compile; {remedy}")
-    try:
-        stamp = json.loads((out / _STAMP).read_text())
-        found, written = stamp["format"], stamp["version"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise ThresherError(f"'{out / _STAMP}' cannot be read; {remedy}") from e
+    stamp = _object(out, _STAMP)
+    found, written = stamp.get("format"), stamp.get("version")
     if found != FORMAT or written != version("thresher"):
         raise ThresherError(
             f"'{out}' was written by thresher {written} (format {found}), this is "
-            f"{version('thresher')} (format {FORMAT}); run thresher compile again"
+            f"{version('thresher')} (format {FORMAT}); {_AGAIN}"
         )
-    if not isinstance(stamp, dict):
-        raise ThresherError(f"'{out / _STAMP}' cannot be read; {remedy}")
+    if not {"model_sha256", "verilog_sha256", "options"} <= stamp.keys():
+        raise _edited(out, _STAMP)
     return stamp
 
 
 def read_report(out: Path) -> dict[str, object]:
-    """`report.json` of OUT."""
-    report = json.loads((out / "report.json").read_text())
-    assert isinstance(report, dict)
-    return report
+    """`report.json` of OUT.
+
+    :raises ThresherError: it is missing or broken.
+    """
+    return _object(out, _REPORT)
 
 
 def save_report(out: Path, report: Mapping[str, object]) -> None:
-    """Replace `report.json` of OUT."""
-    replace_file(out / "report.json", lambda p: _write_json(p, report))
+    """Replace `report.json` of OUT.
+
+    :raises ThresherError: OUT cannot be written.
+    """
+    replace_file(out / _REPORT, lambda p: p.write_bytes(_json(report)))
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _edited(out: Path, what: str) -> ThresherError:
+    return ThresherError(
+        f"'{out}' does not hold what its model and options give ({what} changed); {_AGAIN}"
+    )
 
 
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+def _read(out: Path, name: str) -> bytes:
+    try:
+        return (out / name).read_bytes()
+    except OSError as e:
+        raise ThresherError(f"'{out / name}' cannot be read ({e.strerror}); {_AGAIN}") from e
+
+
+def _object(out: Path, name: str) -> dict[str, object]:
+    try:
+        found = json.loads(_read(out, name))
+    except ValueError as e:
+        raise ThresherError(f"'{out / name}' is not JSON; {_AGAIN}") from e
+    if not isinstance(found, dict):
+        raise ThresherError(f"'{out / name}' must hold an object; {_AGAIN}")
+    return found
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()

@@ -1,7 +1,8 @@
 """What a user asks of a compilation; stored beside the result so that it can be repeated."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.schedule.capacity import Capacity, get_board
@@ -10,6 +11,7 @@ __all__ = ["CompileOptions", "parse_budget"]
 
 _RESOURCES = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram": "bram36", "lutram": "lutram"}
 _DEFAULT_MHZ = 100.0
+_BUDGET_FORM = "lut=8000,dsp=20,bram=10"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,8 @@ class CompileOptions:
     :param seq_len: length of a symbolic sequence axis.
     :param budget: limits by resource (lut, ff, dsp, bram, lutram), below the board's.
     :param folding: kernel -> folding, for kernels that shall not be folded automatically.
+    :raises ThresherError: a value is out of range, or names what does not exist.
+    :raises TypeError: a value is of the wrong type.
     """
 
     board: str | None = None
@@ -34,17 +38,19 @@ class CompileOptions:
     folding: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("clock_mhz", "target_fps", "max_latency_us", "seq_len"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                flag = "--" + name.replace("_", "-")
-                raise ThresherError(f"{flag} must be greater than 0, not {value}; give more")
-        for name in self.budget:
+        for name in ("clock_mhz", "target_fps", "max_latency_us"):
+            _check(name, getattr(self, name), int | float)
+        _check("seq_len", self.seq_len, int)
+        for name, limit in self.budget.items():
             if name not in _RESOURCES:
                 raise ThresherError(
                     f"--budget knows {', '.join(_RESOURCES)}, not '{name}'; "
-                    "write for example lut=8000,dsp=20,bram=10"
+                    f"write for example {_BUDGET_FORM}"
                 )
+            if not isinstance(limit, int) or isinstance(limit, bool):
+                raise TypeError(f"budget of {name} must be an int, not {limit!r}")
+            if limit < 0:
+                raise ThresherError(f"--budget {name} must be at least 0, not {limit}; give more")
         if self.board is not None:
             get_board(self.board)
 
@@ -58,18 +64,30 @@ class CompileOptions:
     @property
     def capacity(self) -> Capacity | None:
         """The limits of board and budget together; None without either."""
-        board = get_board(self.board).capacity if self.board else None
-        if board is None and not self.budget:
+        if self.board is None and not self.budget:
             return None
-        limits: dict[str, int | None] = {}
-        for name, key in _RESOURCES.items():
-            given = [v for v in (self.budget.get(name), getattr(board, key, None)) if v is not None]
-            limits[key] = min(given) if given else None
-        return Capacity(**limits)
+        capacity = get_board(self.board).capacity if self.board else Capacity()
+        limits = {}
+        for name, limit in self.budget.items():
+            key = _RESOURCES[name]
+            most = getattr(capacity, key)
+            limits[key] = limit if most is None else min(limit, most)
+        return replace(capacity, **limits)
 
     def to_dict(self) -> dict[str, object]:
         """For JSON; `CompileOptions(**d)` gives it back."""
         return asdict(self)
+
+
+def _check(name: str, value: object, kind: type) -> None:
+    if value is None:
+        return
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    assert isinstance(value, int | float)
+    if not 0 < value < math.inf:
+        flag = "--" + name.replace("_", "-")
+        raise ThresherError(f"{flag} must be finite and greater than 0, not {value}; change it")
 
 
 def parse_budget(text: str) -> dict[str, int]:
@@ -77,13 +95,16 @@ def parse_budget(text: str) -> dict[str, int]:
 
     :raises ThresherError: the text is not of this form.
     """
-    budget = {}
+    budget: dict[str, int] = {}
     for part in text.split(","):
-        name, _, number = part.partition("=")
-        if not number.strip().isdigit():
+        name, _, number = (p.strip() for p in part.partition("="))
+        name = name.lower()
+        if not (number.isascii() and number.isdigit()):
             raise ThresherError(
-                f"--budget must be like lut=8000,dsp=20,bram=10, not '{text}'; "
-                f"give '{name.strip()}' a whole number"
+                f"--budget must be like {_BUDGET_FORM}, not '{text}'; "
+                f"give '{name}' a whole number"
             )
-        budget[name.strip().lower()] = int(number)
+        if name in budget:
+            raise ThresherError(f"--budget must limit {name} once, not twice; write it once")
+        budget[name] = int(number)
     return budget

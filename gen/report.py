@@ -79,9 +79,15 @@ def _parameters(kernel: Kernel) -> dict[str, object]:
 
 
 def with_verification(
-    report: Mapping[str, object], outcome: Mapping[str, object], cycles: Mapping[str, int] | None
+    report: Mapping[str, object],
+    outcome: Mapping[str, object],
+    cycles: Mapping[str, int | None] | None,
 ) -> dict[str, object]:
-    """The report with the outcome of `thresher verify` and the simulated cycles in it."""
+    """The report with the outcome of `thresher verify` and the simulated cycles in it.
+
+    :param cycles: simulated "latency" and "interval", or None where nothing was simulated to its
+        end.
+    """
     new = dict(report)
     new["verify"] = dict(outcome)
     if cycles is not None:

@@ -81,7 +81,7 @@ def compare_with_reference(
     graph = model.graph
     codes = quantised(graph.inputs, inputs)
     ours = Golden(graph).run(codes)
-    theirs = reference.run({n: np.asarray(a) for n, a in inputs.items()})
+    theirs = reference.run(_complete(reference, inputs))
     samples = len(next(iter(ours.values())))
     wrong = np.zeros(samples, dtype=bool)
     for port in graph.outputs:
@@ -92,6 +92,19 @@ def compare_with_reference(
         for n in np.flatnonzero(wrong)
     )
     return Equality(samples, reference.engine, int(wrong.sum()), differences)
+
+
+def _complete(
+    reference: Reference, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The inputs, and zeros for those that no output depends on."""
+    count = len(next(iter(inputs.values())))
+    return {
+        name: np.asarray(inputs[name])
+        if name in inputs
+        else np.zeros((count, *map(int, reference.shapes[name])), port.dtype)
+        for name, port in reference.inputs.items()
+    }
 
 
 def output_codes(port: OutputPort, values: np.ndarray, ours: np.ndarray) -> np.ndarray:
@@ -119,7 +132,9 @@ def _explain(
     model: Streamlined, reference: Reference, sample: Mapping[str, np.ndarray], number: int
 ) -> Difference:
     closings = [c for c in model.closings if c.source in reference.tensors]
-    theirs = reference.intermediates(sample, list(dict.fromkeys(c.source for c in closings)))
+    whole = _complete(reference, {k: a[None] for k, a in sample.items()})
+    single = {k: a[0] for k, a in whole.items()}
+    theirs = reference.intermediates(single, list(dict.fromkeys(c.source for c in closings)))
     stacked = quantised(model.source.inputs, {k: a[None] for k, a in sample.items()})
     names = {t.name for c in closings for t in (c.before, c.after)}
     mine = Golden(model.source).intermediates(stacked, names)

@@ -63,7 +63,10 @@ def _latest(run: Run) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     """Per channel the latest cycles of its puts and takes: one pass over the firings backwards."""
     assert run.order is not None
     horizon = max(process.last for process in run.processes)
-    channels = {id(c): c for _, move, _ in run.order for c, *_ in (*move.takes, *move.gives)}
+    channels: dict[int, Channel] = {}
+    for _, move, _ in run.order:
+        channels |= {id(c): c for c, _ in move.takes}
+        channels |= {id(c): c for c, _, _ in move.gives}
     puts = {key: [horizon] * len(c.put) for key, c in channels.items()}
     takes = {key: [horizon] * len(c.taken) for key, c in channels.items()}
     put_at = {key: len(c.put) for key, c in channels.items()}
@@ -73,14 +76,17 @@ def _latest(run: Run) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     for process, move, count in reversed(run.order):
         latest = following[id(process)]
         gives = [(id(c), puts[id(c)], takes[id(c)], c.pipe.forward) for c, _, _ in move.gives]
-        moved = [(id(c), c, puts[id(c)], takes[id(c)]) for c, _ in move.takes]
+        moved = [
+            (id(c), c, puts[id(c)], takes[id(c)], forward - c.pipe.forward)
+            for c, forward in move.takes
+        ]
         for _ in range(count):
             time = latest
             for key, _, taken, forward in gives:
                 put_at[key] = k = put_at[key] - 1
                 if k < len(taken):
                     time = min(time, taken[k] - forward)
-            for key, channel, put, _ in moved:
+            for key, channel, put, _, _ in moved:
                 taken_at[key] = k = taken_at[key] - 1
                 if key in sinks:
                     time = min(time, channel.taken[k])
@@ -89,8 +95,8 @@ def _latest(run: Run) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
                     time = min(time, put[k] - channel.pipe.backward)
             for key, put, _, _ in gives:
                 put[put_at[key]] = time
-            for key, _, _, taken in moved:
-                taken[taken_at[key]] = time
+            for key, _, _, taken, more in moved:
+                taken[taken_at[key]] = time - more
             latest = time - move.gap
         following[id(process)] = latest
     return puts, takes

@@ -1,12 +1,16 @@
-"""Every zoo model under several foldings: E2, E3 with and without stalls, every frame's cycles.
+"""Every zoo model, through the command line and under random foldings: E2, E3 and cycles.
 
-`make conformance` runs it (`--full`): most of an hour on one core.
+`make conformance` runs it (`--full`): about an hour on one core.
 """
+
+from pathlib import Path
 
 import pytest
 from zoo import load, names
-from zoo.rtl import compiled, random_folding, verified
+from zoo.rtl import compiled, random_folding, save, verified
 
+from thresher.gen.cli import main
+from thresher.gen.folder import read_report
 from thresher.sim.verilator import VerilatorEngine
 
 pytestmark = pytest.mark.full
@@ -15,11 +19,23 @@ FOLDINGS = 3
 SAMPLES = 12
 
 
-@pytest.mark.parametrize("seed", range(FOLDINGS + 1))
 @pytest.mark.parametrize("name", names())
-def test_hardware_equals_the_model_file(name: str, seed: int) -> None:
-    """Seed 0 is the automatic folding, the others are random ones."""
-    folding = random_folding(name, seed) if seed else None
+def test_automatic_folding_by_command_line(name: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    length = load(name).seq_len
+    options = [] if length is None else ["--seq-len", str(length)]
+    assert main(["compile", str(save(name, tmp_path)), "-o", out, *options]) == 0
+    assert main(["verify", out, "--samples", str(SAMPLES), "--stalls"]) == 0
+    report = read_report(Path(out))
+    assert report["verify"]["passed"]  # type: ignore[index]
+    if load(name).pow2:
+        assert report["verify"]["reference"]["differing"] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("seed", range(FOLDINGS))
+def test_random_folding(seed: int, name: str) -> None:
+    folding = random_folding(name, seed)
     model = compiled(name, folding)
     outcome = verified(model, VerilatorEngine(), SAMPLES, seed)
     assert outcome.first is None, (str(outcome.first), folding)

@@ -3,6 +3,8 @@
 import tempfile
 import zlib
 from collections.abc import Mapping
+from itertools import product
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from thresher.sim.verify import Verification, verify
 from zoo.models import load
 
 __all__ = ["compiled", "least_folding", "random_folding", "save", "verified"]
+
+_PRODUCTS = 24
 
 Folding = Mapping[str, Mapping[str, int]]
 
@@ -50,12 +54,17 @@ def least_folding(name: str) -> Folding:
 
 
 def random_folding(name: str, seed: int) -> Folding:
-    """Every parameter of every kernel drawn from its allowed values; the same for equal seeds."""
+    """Every parameter of every kernel drawn from its allowed values; the same for equal seeds.
+
+    A kernel makes at most 24 products a cycle, so that simulations are built within seconds.
+    """
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    return {
-        kernel: {p: int(rng.choice(values)) for p, values in allowed.items()}
-        for kernel, allowed in _allowed(name).items()
-    }
+    found = {}
+    for kernel, allowed in _allowed(name).items():
+        choices = [c for c in product(*allowed.values()) if prod(c) <= _PRODUCTS]
+        chosen = choices[int(rng.integers(len(choices)))]
+        found[kernel] = dict(zip(allowed, chosen, strict=True))
+    return found
 
 
 def verified(model: Compiled, engine: Engine, samples: int, seed: int) -> Verification:

@@ -148,8 +148,7 @@ def places(
 @pytest.mark.parametrize("constant", [-7, -1, 3])
 @pytest.mark.parametrize("shift", [0, 2])
 def test_compose_steps_with_a_constant(rng, op, turned, constant, shift):
-    if op == "mul" and shift:
-        pytest.skip("no shifts of mul")
+    shift = 0 if op == "mul" else shift
     b = Builder()
     x = b.input((1, 200), -40, 40, name="x")
     moved = (
@@ -205,6 +204,18 @@ def test_push_bias_through_a_sum(rng, op, first, shift):
     assert kinds(applied(push_bias, graph_of(b, [x, y], [out]))) == {"MatMul": 1, "Binary": 1}
 
 
+def test_push_bias_not_through_a_shift(rng):
+    b = Builder()
+    x, y = b.input((2, 3), -8, 7, name="x"), b.input((2, 4), -8, 7, name="y")
+    weights = rng.integers(-3, 4, (3, 4))
+    outs = [
+        b.binary("add", b.binary("add", b.matmul(x, weights), y, 1), 5),
+        b.binary("add", b.binary("sub", y, b.matmul(x, weights + 1), 0, 1), 5),
+        b.binary("add", b.binary("add", b.matmul(x, weights + 2), y), 5, 1),
+    ]
+    assert kinds(applied(push_bias, graph_of(b, [x, y], outs))) == {"MatMul": 3, "Binary": 6}
+
+
 def test_push_bias_from_before_a_matmul(rng):
     b = Builder()
     x = b.input((2, 3), -8, 7, name="x")
@@ -229,8 +240,8 @@ def test_sink_reshapes(rng):
     x, y = b.input((2, 3), -8, 7, name="x"), b.input((2, 3), -8, 7, name="y")
     flat_x, flat_y = b.reshape(x, (3, 2)), b.reshape(y, (3, 2))
     total = b.binary("sub", b.binary("mul", flat_x, rng.integers(-3, 4, (3, 1))), flat_y, 1)
-    function = random_function(rng, total.lo, total.hi, 3)
-    out = b.step(total, function, rng.integers(0, 3, (1, 2)))
+    function = StepFunction(total.lo, total.hi, np.array([[0], [3]]), np.array([[0, 1]]))
+    out = b.step(total, function, np.array([[0, 1]]))
     after = applied(sink_reshapes, graph_of(b, [x, y], [out]))
     assert [type(n).__name__ for n in after.block] == ["Binary", "Binary", "Step", "Reshape"]
 

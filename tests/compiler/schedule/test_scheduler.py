@@ -1,5 +1,6 @@
 """Targets, capacities and the choice between them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -72,10 +73,17 @@ def test_a_target_beyond_the_capacity_is_refused(rng: np.random.Generator) -> No
         schedule(mlp(rng), options)
 
 
-@pytest.mark.parametrize("name", ["clock_mhz", "target_fps", "max_latency_us"])
-def test_options_must_be_positive(name: str) -> None:
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: ScheduleOptions(clock_mhz=0), "clock_mhz"),
+        (lambda: ScheduleOptions(target_fps=0), "target_fps"),
+        (lambda: ScheduleOptions(max_latency_us=0), "max_latency_us"),
+    ],
+)
+def test_options_must_be_positive(make: Callable[[], ScheduleOptions], name: str) -> None:
     with pytest.raises(ThresherError, match=f"{name} must be greater than 0, not 0"):
-        replace(ScheduleOptions(), **{name: 0})
+        make()
 
 
 def test_the_estimate_is_the_sum(rng: np.random.Generator) -> None:

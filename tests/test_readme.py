@@ -1,0 +1,44 @@
+"""The README's first own model, as written."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def blocks(repo: Path, language: str) -> list[str]:
+    text = (repo / "README.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.timeout(600)
+def test_the_first_own_model(repo: Path, tmp_path: Path) -> None:
+    (script,) = blocks(repo, "python")
+    (commands,) = blocks(repo, "sh")
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    thresher = Path(sys.executable).with_name("thresher")
+    for line in commands.strip().splitlines():
+        assert line.startswith("thresher ")
+        words = line.split()[1:]
+        done = subprocess.run(
+            [str(thresher), *words], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        if words[0] == "verify":
+            assert "PASSED" in done.stdout
+
+
+def test_the_script_is_ten_lines_at_most(repo: Path) -> None:
+    (script,) = blocks(repo, "python")
+    assert len([line for line in script.splitlines() if line.strip()]) <= 10
+
+
+def test_the_demo_rows_are_those_of_the_demo(repo: Path) -> None:
+    text = (repo / "README.md").read_text()
+    pasted = text.split("<!-- demo -->")[1].split("<!-- /demo -->")[0]
+    source = (repo / "examples" / "digits_lstm" / "demo.py").read_text()
+    for line in pasted.strip().splitlines():
+        name = re.split(r"\s{2,}", line.strip())[0]
+        assert f'"{name}"' in source, name
