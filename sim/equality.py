@@ -4,35 +4,34 @@ With float scales the reference adds float32 products in an order of its own, an
 falls beside a rounding tie the two may round to neighbouring codes. That, and nothing else, is
 allowed. For each sample that differs, the first quantiser whose codes differ is looked up, in order
 of execution; everything before it agrees, so its float input must agree up to float32 rounding, and
-a tie must lie between the two values.
+a tie must lie between the two values. Outputs without a quantiser are floats on both sides, and
+agree up to float32 rounding.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from thresher.compiler import analysis
 from thresher.compiler.expr import evaluate
 from thresher.compiler.integer.golden import Golden
-from thresher.compiler.integer.ir import IntegerGraph, OutputPort
-from thresher.compiler.integer.ports import quantised
+from thresher.compiler.integer.ir import OutputPort
+from thresher.compiler.integer.ports import dequantised, quantised
 from thresher.compiler.reference import Reference
 from thresher.compiler.streamline import Closing, Streamlined
+from thresher.sim.noise import rounding_noise
 
-__all__ = ["Difference", "Equality", "compare_with_reference", "output_codes"]
+__all__ = ["Difference", "Equality", "agrees", "compare_with_reference"]
 
-_EXACT_SUM = 1 << 24  # integers that float32 holds, and so adds, without rounding
-_FINEST = 16
-_SUM_ERROR = 2.0**-19
-"""Error of a float32 sum, relative to the greatest magnitude that the sum can reach."""
+_ENOUGH = 10
 
 
 @dataclass(frozen=True)
 class Difference:
     """The first place where a sample leaves the reference.
 
-    :param tensor: the model's float tensor that is quantised there.
+    :param tensor: the model's float tensor that is quantised there, or an output of the model.
     :param at: index in the tensor; in a loop the step comes first.
     :param reference: its value in the reference.
     :param ours: its value as float32 of scale times integers.
@@ -59,8 +58,9 @@ class Difference:
 class Equality:
     """Outcome of E2.
 
-    :param differing: samples with any output code that differs.
-    :param differences: the first difference of each.
+    :param differing: samples with any output that differs.
+    :param differences: the first difference of each, unexplained ones first; after ten that are
+        unexplained no further sample is looked into.
     """
 
     samples: int
@@ -70,87 +70,125 @@ class Equality:
 
     @property
     def unexplained(self) -> int:
-        """Differences that no tie explains: must be 0."""
-        return sum(d.tie is None for d in self.differences)
+        """Samples whose difference no tie explains: must be 0."""
+        return self.differing - sum(d.tie is not None for d in self.differences)
 
 
 def compare_with_reference(
     model: Streamlined, reference: Reference, inputs: Mapping[str, np.ndarray]
 ) -> Equality:
-    """Compare all outputs of golden and reference on arrays (N, *shape) by model input."""
+    """Compare all outputs of golden and reference on arrays (N, *shape) by model input.
+
+    :raises ThresherError: the inputs do not fit the model.
+    """
     graph = model.graph
-    codes = quantised(graph.inputs, inputs)
-    ours = Golden(graph).run(codes)
-    theirs = reference.run(_complete(reference, inputs))
+    ours = Golden(graph).run(quantised(graph.inputs, inputs))
     samples = len(next(iter(ours.values())))
+    feeds = _all_inputs(reference, inputs, samples)
+    theirs = reference.run(feeds)
     wrong = np.zeros(samples, dtype=bool)
     for port in graph.outputs:
-        same = output_codes(port, theirs[port.name], ours[port.name]) == ours[port.name]
+        same = agrees(port, theirs[port.name], ours[port.name])
         wrong |= ~same.reshape(samples, -1).all(axis=1)
-    differences = tuple(
-        _explain(model, reference, {k: a[n] for k, a in inputs.items()}, int(n))
-        for n in np.flatnonzero(wrong)
-    )
-    return Equality(samples, reference.engine, int(wrong.sum()), differences)
+    account = _Account(model, reference)
+    found: list[Difference] = []
+    for n in np.flatnonzero(wrong):
+        if sum(d.tie is None for d in found) < _ENOUGH:
+            one = slice(n, n + 1)
+            found.append(
+                account.of(
+                    int(n),
+                    {k: a[one] for k, a in feeds.items()},
+                    {k: a[one] for k, a in theirs.items()},
+                    {k: a[one] for k, a in ours.items()},
+                )
+            )
+    found.sort(key=lambda d: d.tie is not None)
+    return Equality(samples, reference.engine, int(wrong.sum()), tuple(found))
 
 
-def _complete(
-    reference: Reference, inputs: Mapping[str, np.ndarray]
+def _all_inputs(
+    reference: Reference, inputs: Mapping[str, np.ndarray], samples: int
 ) -> dict[str, np.ndarray]:
-    """The inputs, and zeros for those that no output depends on."""
-    count = len(next(iter(inputs.values())))
+    """The inputs, with zeros for those of the model file that no output depends on."""
     return {
         name: np.asarray(inputs[name])
         if name in inputs
-        else np.zeros((count, *map(int, reference.shapes[name])), port.dtype)
-        for name, port in reference.inputs.items()
+        else np.zeros((samples, *(int(d) for d in reference.shapes[name])), item.dtype)
+        for name, item in reference.inputs.items()
     }
 
 
-def output_codes(port: OutputPort, values: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    """int64 codes of the reference's values of an output.
-
-    Where the output is scale * code + offset, that is undone. Other functions of the code are
-    compared where they are: the result is `ours` where the values agree and `ours` + 1 elsewhere.
-    """
+def agrees(port: OutputPort, values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Which of the reference's values of an output are those that our codes stand for."""
     if port.dequantise is None:
-        return np.where(values == np.rint(values), values, ours + 1).astype(np.int64)
-    found = analysis.affine(port.dequantise)
-    if found is not None and np.all(found[0]):
-        scale, offset = found
-        exact = (values.astype(np.float64) - offset) / scale
-        codes = np.rint(exact)
-        reach = max(-port.tensor.lo, port.tensor.hi, 1) + float(np.abs(offset / scale).max())
-        near = np.abs(exact - codes) <= _SUM_ERROR * reach + 2.0**-20
-        return np.where(near, codes, ours + 1).astype(np.int64)
-    mine = evaluate(port.dequantise, ours)
-    near = np.abs(values - mine) <= 2.0**-20 * np.maximum(np.abs(values), np.abs(mine))
-    return np.where(near, ours, ours + 1).astype(np.int64)
+        return np.asarray(values == codes)
+    tensor, ours = port.tensor, evaluate(port.dequantise, codes)
+    noise = rounding_noise(port.dequantise, tensor, codes)
+    return np.asarray(np.abs(values.astype(np.float64) - ours) <= noise)
 
 
-def _explain(
-    model: Streamlined, reference: Reference, sample: Mapping[str, np.ndarray], number: int
-) -> Difference:
-    closings = [c for c in model.closings if c.source in reference.tensors]
-    whole = _complete(reference, {k: a[None] for k, a in sample.items()})
-    single = {k: a[0] for k, a in whole.items()}
-    theirs = reference.intermediates(single, list(dict.fromkeys(c.source for c in closings)))
-    stacked = quantised(model.source.inputs, {k: a[None] for k, a in sample.items()})
-    names = {t.name for c in closings for t in (c.before, c.after)}
-    mine = Golden(model.source).intermediates(stacked, names)
-    for closing, step, at in _first(closings, theirs, mine):
-        return _difference(closing, step, at, theirs, mine, number)
-    return Difference(number, _output_name(model.graph), (), float("nan"), float("nan"), None)
+@dataclass(eq=False)
+class _Account:
+    """Looks for the first difference of one sample after the other."""
 
+    model: Streamlined
+    reference: Reference
 
-def _output_name(graph: IntegerGraph) -> str:
-    return graph.outputs[0].name
+    @cached_property
+    def closings(self) -> list[Closing]:
+        return [c for c in self.model.closings if c.source in self.reference.tensors]
+
+    @cached_property
+    def golden(self) -> Golden:
+        """Before optimisation: one step for each quantiser of the model."""
+        return Golden(self.model.source)
+
+    def of(
+        self,
+        number: int,
+        sample: Mapping[str, np.ndarray],
+        theirs: Mapping[str, np.ndarray],
+        ours: Mapping[str, np.ndarray],
+    ) -> Difference:
+        """The first difference of sample `number`.
+
+        :param sample: its inputs, (1, *shape).
+        :param theirs: the reference's outputs.
+        :param ours: golden's outputs.
+        """
+        used = {p.source: sample[p.source] for p in self.model.source.inputs}
+        codes = quantised(self.model.source.inputs, used)
+        source = self.golden.run(codes)
+        if all((source[name] == array).all() for name, array in ours.items()):
+            names = list(dict.fromkeys(c.source for c in self.closings))
+            inside = self.reference.intermediates({k: a[0] for k, a in sample.items()}, names)
+            tensors = {t.name for c in self.closings for t in (c.before, c.after)}
+            mine = self.golden.intermediates(codes, tensors)
+            first = next(_first(self.closings, inside, mine), None)
+            if first is not None:
+                return _difference(*first, inside, mine, number)
+        return self._of_output(number, theirs, ours)
+
+    def _of_output(
+        self, number: int, theirs: Mapping[str, np.ndarray], ours: Mapping[str, np.ndarray]
+    ) -> Difference:
+        """An output that differs although every quantiser agrees, or that optimising changed."""
+        outputs = self.model.graph.outputs
+        values = dequantised(outputs, ours)
+        for port in outputs:
+            wrong = ~agrees(port, theirs[port.name], ours[port.name])[0]
+            if wrong.any():
+                at = tuple(int(i) for i in np.argwhere(wrong)[0])
+                pair = (float(a[port.name][0][at]) for a in (theirs, values))
+                return Difference(number, port.name, at, *pair, None)
+        raise AssertionError("the sample does not differ")
 
 
 def _first(
     closings: list[Closing], theirs: Mapping[str, np.ndarray], mine: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[Closing, int | None, np.ndarray]]:
-    """(closing, step, mask of elements) of the first differing codes in order of execution."""
+    """(closing, step, mask of elements) of differing codes, the first in order of execution."""
     k = 0
     while k < len(closings):
         loop = closings[k].loop
@@ -172,7 +210,7 @@ def _first(
 
 def _differs(closing: Closing, reference: np.ndarray, mine: Mapping[str, np.ndarray]) -> np.ndarray:
     codes = mine[closing.after.name][0]
-    return evaluate(closing.codes, reference.reshape(codes.shape)) != codes
+    return np.asarray(evaluate(closing.codes, reference.reshape(codes.shape)) != codes)
 
 
 def _difference(
@@ -183,78 +221,37 @@ def _difference(
     mine: Mapping[str, np.ndarray],
     number: int,
 ) -> Difference:
-    """The first element of the mask, or the first of them that no tie explains."""
+    """The first element of the mask that no tie explains, or else the first of them all."""
     before, after = mine[closing.before.name][0], mine[closing.after.name][0]
     reference = theirs[closing.source].reshape(after.shape)
     if step is not None:
         before, after, reference = before[step], after[step], reference[step]
-    ours = evaluate(closing.expr, before)
-    bound = np.broadcast_to(_noise(closing, ours, reference), after.shape)
-    found = None
-    for index in np.argwhere(mask):
-        at = tuple(int(i) for i in index)
-        tie = _tie(closing, at, float(ours[at]), float(reference[at]))
-        excused = abs(float(ours[at]) - float(reference[at])) <= float(bound[at])
-        place = at if step is None else (step, *at)
-        difference = Difference(
-            number,
-            closing.source,
-            place,
-            float(reference[at]),
-            float(ours[at]),
-            tie if excused else None,
-        )
-        if found is None or difference.tie is None:
-            found = difference
-        if not excused:
-            break
-    assert found is not None
-    return found
-
-
-def _noise(closing: Closing, ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """How far float32 rounding may put the reference from ours; 0 where nothing is rounded."""
-    found = analysis.affine(closing.expr)
-    if found is None:
-        return 2.0**-21 * np.maximum(np.abs(ours), np.abs(reference))
-    scale, offset = found
-    reach = max(-closing.before.lo, closing.before.hi, 1)
-    if _exact_sum(scale, offset, reach):
-        return np.zeros(())
-    return _SUM_ERROR * (np.abs(scale) * reach + np.abs(offset))
-
-
-def _exact_sum(scale: np.ndarray, offset: np.ndarray, reach: int) -> bool:
-    """Whether float32 adds all terms without rounding: multiples of one power of two, all small."""
-    if not (np.abs(np.frexp(scale)[0]) == 0.5).all():
-        return False
-    units = offset / scale
-    fine = next((k for k in range(_FINEST) if (units * 2.0**k == np.rint(units * 2.0**k)).all()), 0)
-    whole = bool((units * 2.0**fine == np.rint(units * 2.0**fine)).all())
-    return whole and (reach + float(np.abs(units).max())) * 2.0**fine < _EXACT_SUM
+    ours = np.broadcast_to(evaluate(closing.expr, before), after.shape)
+    noise = rounding_noise(closing.expr, closing.before, before)
+    # Ours must give golden's code, and the reference's value another: then a tie lies between.
+    sound = evaluate(closing.codes, ours) == after
+    near = np.abs(reference.astype(np.float64) - ours) <= noise
+    unexplained = mask & ~(sound & near)
+    worst = unexplained if unexplained.any() else mask
+    at = tuple(int(i) for i in np.argwhere(worst)[0])
+    one, other = float(reference[at]), float(ours[at])
+    tie = None if unexplained.any() else _tie(closing, at, one, other)
+    return Difference(number, closing.source, at if step is None else (step, *at), one, other, tie)
 
 
 def _tie(closing: Closing, at: tuple[int, ...], one: float, other: float) -> float:
-    """The float32 value between the two at which the quantiser's code changes, by bisection."""
-    rank = len(closing.after.shape)
+    """The least float32 above the lower value with another code than it, by bisection."""
+    shape = closing.after.shape
 
     def code(value: np.float32) -> float:
-        whole = np.full((1,) * rank, value, np.float32)
-        codes = evaluate(closing.codes, whole)
-        return float(
-            np.broadcast_to(codes, np.broadcast_shapes(codes.shape, (1,) * rank))[
-                tuple(i if n > 1 else 0 for i, n in zip(at, codes.shape, strict=True))
-            ]
-        )
+        return float(evaluate(closing.codes, np.full(shape, value, np.float32))[at])
 
     low, high = np.float32(min(one, other)), np.float32(max(one, other))
     start = code(low)
     while np.nextafter(low, high) < high:
         middle = np.float32((np.float64(low) + np.float64(high)) / 2)
-        if middle in (low, high):
-            break
         if code(middle) == start:
             low = middle
         else:
             high = middle
-    return float(high) if code(low) == start and start != code(high) else float(low)
+    return float(high)

@@ -1,16 +1,31 @@
 """A compiled model as something that engines run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from thresher.compiler.integer.ir import OutputPort
 from thresher.compiler.integer.ports import dequantised, quantised
+from thresher.compiler.schedule.design import TopPort
 from thresher.gen.compiled import TOP_NAME, Compiled
 from thresher.gen.elaborate import Top
 from thresher.sim.engine import Engine, SimPort, SimResult, SimTop, Stalls
 from thresher.sim.engines import get_engine
 
 __all__ = ["predict", "run_design", "top_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class _CompiledTop(SimTop):
+    compiled: Compiled | None = None
+
+    @cached_property
+    def verilog(self) -> str:
+        """The very text that OUT holds, made once."""
+        assert self.compiled is not None
+        return self.compiled.verilog
 
 
 def top_of(compiled: Compiled) -> SimTop:
@@ -23,15 +38,22 @@ def top_of(compiled: Compiled) -> SimTop:
             for p, a in zip(design.inputs, arrays, strict=True)
         }
         found = compiled.golden.run(codes)
-        return [found[p.io.name].reshape(len(arrays[0]), -1) for p in design.outputs]  # type: ignore[union-attr]
+        return [found[_name(p)].reshape(len(arrays[0]), -1) for p in design.outputs]
 
-    return SimTop(
+    return _CompiledTop(
         TOP_NAME,
         tuple(SimPort(p.name, p.port) for p in design.inputs),
         tuple(SimPort(p.name, p.port) for p in design.outputs),
         lambda: Top(design),
         model,
+        compiled=compiled,
     )
+
+
+def _name(port: TopPort) -> str:
+    """The model's output behind a port."""
+    assert isinstance(port.io, OutputPort)
+    return port.io.name
 
 
 def run_design(
@@ -44,6 +66,7 @@ def run_design(
     """Run model inputs (N, *shape) through an engine.
 
     :returns: the raw result, and int64 codes (N, *shape) by model output.
+    :raises ThresherError: an input does not fit, a tool is missing, or the simulation is stuck.
     """
     design = compiled.design
     codes = quantised(compiled.streamlined.graph.inputs, inputs)
@@ -53,7 +76,7 @@ def run_design(
         top_of(compiled), {n: a.reshape(count, -1) for n, a in frames.items()}, stalls=stalls
     )
     outputs = {
-        p.io.name: result.outputs[p.name].reshape(count, *p.io.tensor.shape)  # type: ignore[union-attr]
+        _name(p): result.outputs[p.name].reshape(count, *p.io.tensor.shape)
         for p in design.outputs
     }
     return result, outputs

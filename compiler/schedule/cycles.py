@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from thresher.compiler.schedule.coarse import Step, coarse, steps
-from thresher.compiler.schedule.network import Edge, End, Network
+from thresher.compiler.schedule.network import Deadlock, Edge, End, Late, Network, Trace
 from thresher.rtl.timing import Firing, Pipe, fifo_pipe
 
 __all__ = [
@@ -23,26 +23,6 @@ __all__ = [
 
 _UNBOUNDED = 1 << 60
 _ALWAYS = -(1 << 40)
-
-
-class Deadlock(Exception):
-    """The network stops before its outputs are complete; the text lists who waits for whom."""
-
-
-class Late(Exception):
-    """An output transfer comes later than the limit that was given."""
-
-
-@dataclass(frozen=True)
-class Trace:
-    """When beats moved, in cycles from the reset; all sources valid and all sinks ready always.
-
-    :param inputs: per top input the cycle of each transfer.
-    :param outputs: per top output the cycle of each transfer.
-    """
-
-    inputs: Mapping[str, np.ndarray]
-    outputs: Mapping[str, np.ndarray]
 
 
 @dataclass(eq=False)

@@ -20,7 +20,7 @@ import numpy as np
 
 from thresher.compiler.schedule.assemble import Netlist
 from thresher.compiler.schedule.cycles import Deadlock, Edge, End, Late, Network, solve
-from thresher.compiler.schedule.latest import measure
+from thresher.compiler.schedule.latest import Usage, measure
 from thresher.compiler.schedule.readychain import closing_edges, direct_edges
 
 __all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "draft_depths", "least_depths", "network_of"]
@@ -47,16 +47,24 @@ def network_of(netlist: Netlist, depths: Depths) -> Network:
 
 
 def draft_depths(netlist: Netlist, frames: int = _FRAMES[0]) -> Depths:
-    """Depths under which no output of these frames comes later than with FIFOs that never fill."""
-    return _measured(netlist, _direct(netlist, frames), frames)
+    """Depths near the least ones, in a fraction of the time: step 1 and the latest schedule."""
+    endless = _endless(netlist, (), frames)
+    usage = measure(network_of(netlist, endless), frames)
+    found = {key: max(MIN_DEPTH, depth) for key, depth in usage.late.items()}
+    less = {**found, **dict.fromkeys(direct_edges(netlist, _idle(netlist, usage)), 0)}
+    try:
+        solve(network_of(netlist, less), frames)
+    except Deadlock:
+        return found
+    return less
 
 
 def least_depths(netlist: Netlist) -> Depths:
-    """The same for a longer run, and no FIFO deeper than it must be."""
+    """Depths under which no output comes later than with FIFOs that never fill; 0 is none."""
     found: Depths = {}
     for frames in _FRAMES:
-        direct = _direct(netlist, frames)
-        found = _shrunk(netlist, _measured(netlist, direct, frames), frames)
+        direct, usage = _direct(netlist, frames)
+        found = _shrunk(netlist, *_measured(netlist, usage, frames), frames)
         longer = 2 * frames + 2
         fastest = solve(network_of(netlist, _endless(netlist, direct, longer)), longer).outputs
         if _outputs(netlist, found, longer, fastest) is not None:
@@ -72,19 +80,23 @@ def _endless(netlist: Netlist, direct: Collection[_Key], frames: int) -> Depths:
     }
 
 
-def _direct(netlist: Netlist, frames: int) -> frozenset[_Key]:
-    """The edges that do without a FIFO."""
+def _idle(netlist: Netlist, usage: Usage) -> frozenset[_Key]:
+    """The edges where two beats suffice."""
     closing = closing_edges(netlist)
+    return frozenset(k for k, d in usage.late.items() if d <= MIN_DEPTH and k not in closing)
+
+
+def _direct(netlist: Netlist, frames: int) -> tuple[frozenset[_Key], Usage]:
+    """The edges that do without a FIFO, and what the others use where they never fill."""
     direct: frozenset[_Key] = frozenset()
-    for _ in range(_ROUNDS):
+    while True:
         endless = _endless(netlist, direct, frames)
         usage = measure(network_of(netlist, endless), frames)
-        idle = {k for k, depth in usage.late.items() if depth <= MIN_DEPTH and k not in closing}
+        idle = _idle(netlist, usage)
         more = _without(netlist, endless, idle, frames, usage.trace.outputs)
         if not more:
-            break
+            return direct, usage
         direct |= more
-    return direct
 
 
 def _without(
@@ -108,9 +120,8 @@ def _without(
     return first | _without(netlist, depths, tried[half:], frames, limits)
 
 
-def _measured(netlist: Netlist, direct: Collection[_Key], frames: int) -> Depths:
-    """Depths by measurement alone."""
-    usage = measure(network_of(netlist, _endless(netlist, direct, frames)), frames)
+def _measured(netlist: Netlist, usage: Usage, frames: int) -> tuple[Depths, Usage]:
+    """Depths by measurement alone, and what is used under them."""
     found = _depths(netlist, usage.late)
     for k in range(_ROUNDS):
         usage = measure(network_of(netlist, found), frames)
@@ -118,7 +129,7 @@ def _measured(netlist: Netlist, direct: Collection[_Key], frames: int) -> Depths
         if less == found:
             break
         found = less
-    return found
+    return found, usage
 
 
 def _depths(netlist: Netlist, needed: Depths) -> Depths:
@@ -128,9 +139,8 @@ def _depths(netlist: Netlist, needed: Depths) -> Depths:
     }
 
 
-def _shrunk(netlist: Netlist, depths: Depths, frames: int) -> Depths:
+def _shrunk(netlist: Netlist, depths: Depths, usage: Usage, frames: int) -> Depths:
     """The depths made as small as the outputs' transfers allow, one after the other."""
-    usage = measure(network_of(netlist, depths), frames)
     limits = usage.trace.outputs
     best = dict(depths)
     for src, dst, _ in netlist.edges:

@@ -37,13 +37,13 @@ def measure(network: Network, frames: int) -> Usage:
     run = Run(network, frames, keep_fifos=True)
     run.order = []
     run.run()
-    puts, takes = _latest(run)
+    latest = _latest(run)
     early, late, least = {}, {}, {}
     for edge in network.edges:
         if edge.depth:
             key = (edge.src, edge.dst)
             channel = run.fifos[key]
-            late_puts, late_takes = puts[id(channel)], takes[id(channel)]
+            late_puts, late_takes = latest.get(id(channel), ([], []))
             early[key] = _depth(channel, channel.put, channel.taken)
             late[key] = _depth(channel, late_puts, late_takes)
             least[key] = _depth(channel, late_puts, channel.taken)
@@ -59,44 +59,54 @@ def _depth(channel: Channel, puts: list[int], takes: list[int]) -> int:
     return max(1, int((np.arange(1, len(put) + 1) - gone).max()))
 
 
-def _latest(run: Run) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+def _latest(run: Run) -> dict[int, tuple[list[int], list[int]]]:
     """Per channel the latest cycles of its puts and takes: one pass over the firings backwards."""
     assert run.order is not None
     horizon = max(process.last for process in run.processes)
-    channels: dict[int, Channel] = {}
-    for _, move, _ in run.order:
-        channels |= {id(c): c for c, _ in move.takes}
-        channels |= {id(c): c for c, _, _ in move.gives}
-    puts = {key: [horizon] * len(c.put) for key, c in channels.items()}
-    takes = {key: [horizon] * len(c.taken) for key, c in channels.items()}
-    put_at = {key: len(c.put) for key, c in channels.items()}
-    taken_at = {key: len(c.taken) for key, c in channels.items()}
-    sinks = {id(channel) for channel in run.sinks.values()}
+    ends: dict[int, _Ends] = {}
+    for move in {id(move): move for _, move, _ in run.order}.values():
+        for channel in (*(c for c, _ in move.takes), *(c for c, _, _ in move.gives)):
+            ends[id(channel)] = _Ends(channel, horizon)
+    for sink in run.sinks.values():
+        ends[id(sink)].is_sink = True
+    bound = {
+        id(move): (
+            [(ends[id(c)], forward - c.pipe.forward) for c, forward in move.takes],
+            [(ends[id(c)], c.pipe.forward) for c, _, _ in move.gives],
+        )
+        for _, move, _ in run.order
+    }
     following = {id(process): horizon for process in run.processes}
     for process, move, count in reversed(run.order):
+        taken, given = bound[id(move)]
         latest = following[id(process)]
-        gives = [(id(c), puts[id(c)], takes[id(c)], c.pipe.forward) for c, _, _ in move.gives]
-        moved = [
-            (id(c), c, puts[id(c)], takes[id(c)], forward - c.pipe.forward)
-            for c, forward in move.takes
-        ]
         for _ in range(count):
             time = latest
-            for key, _, taken, forward in gives:
-                put_at[key] = k = put_at[key] - 1
-                if k < len(taken):
-                    time = min(time, taken[k] - forward)
-            for key, channel, put, _, _ in moved:
-                taken_at[key] = k = taken_at[key] - 1
-                if key in sinks:
-                    time = min(time, channel.taken[k])
-                k += channel.pipe.capacity
-                if k < len(put):
-                    time = min(time, put[k] - channel.pipe.backward)
-            for key, put, _, _ in gives:
-                put[put_at[key]] = time
-            for key, _, _, taken, more in moved:
-                taken[taken_at[key]] = time - more
+            for end, forward in given:
+                end.put_at = k = end.put_at - 1
+                if k < end.count and end.takes[k] - forward < time:
+                    time = end.takes[k] - forward
+            for end, _ in taken:
+                end.taken_at = k = end.taken_at - 1
+                if end.is_sink and end.actual[k] < time:
+                    time = end.actual[k]
+                k += end.capacity
+                if k < len(end.puts) and end.puts[k] - end.backward < time:
+                    time = end.puts[k] - end.backward
+            for end, _ in given:
+                end.puts[end.put_at] = time
+            for end, more in taken:
+                end.takes[end.taken_at] = time - more
             latest = time - move.gap
         following[id(process)] = latest
-    return puts, takes
+    return {key: (end.puts, end.takes) for key, end in ends.items()}
+
+
+class _Ends:
+    """The latest cycles of a channel's puts and takes, filled in from the last one backwards."""
+
+    def __init__(self, channel: Channel, horizon: int) -> None:
+        self.puts, self.takes = [horizon] * len(channel.put), [horizon] * len(channel.taken)
+        self.put_at, self.taken_at = len(channel.put), len(channel.taken)
+        self.count, self.actual, self.is_sink = len(channel.taken), channel.taken, False
+        self.capacity, self.backward = channel.pipe.capacity, channel.pipe.backward

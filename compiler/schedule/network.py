@@ -1,11 +1,13 @@
-"""A design as the cycle solver sees it: the timings of its kernels, and the FIFOs between."""
+"""What the cycle solver is given, timings of kernels and FIFOs between them, and what it gives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from thresher.rtl.timing import Timing
 
-__all__ = ["Edge", "End", "Network"]
+__all__ = ["Deadlock", "Edge", "End", "Late", "Network", "Trace"]
 
 End = tuple[str, str]
 
@@ -37,3 +39,23 @@ class Network:
     edges: tuple[Edge, ...]
     inputs: Mapping[str, tuple[End, int, int]]
     outputs: Mapping[str, tuple[End, int, int]]
+
+
+class Deadlock(Exception):
+    """The network stops before its outputs are complete; the text lists who waits for whom."""
+
+
+class Late(Exception):
+    """An output transfer comes later than the limit that was given."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """When beats moved, in cycles from the reset; all sources valid and all sinks ready always.
+
+    :param inputs: per top input the cycle of each transfer.
+    :param outputs: per top output the cycle of each transfer.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]

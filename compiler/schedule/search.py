@@ -101,12 +101,27 @@ class Space:
             self._chosen[name, budget] = best
         return self._chosen[name, budget]
 
+    def _choice(self, name: str, folding: Mapping[str, int]) -> Choice:
+        return next(c for c in self.choices[name] if c.folding == folding)
+
+    def area_of(self, name: str, folding: Mapping[str, int]) -> int:
+        """Area of a kernel with this folding."""
+        return self._choice(name, folding).area
+
+    def cheaper(self, name: str, folding: Mapping[str, int]) -> list[Choice]:
+        """The slower choices that take less area, by cycles, none beaten in both by another."""
+        current = self._choice(name, folding)
+        found: list[Choice] = []
+        best = current.area
+        for choice in self.choices[name]:
+            if choice.cycles > current.cycles and choice.area < best:
+                found.append(choice)
+                best = choice.area
+        return found
+
     def slowest(self, folding: Folding) -> str:
         """The kernel with the most cycles a frame."""
-        cycles = {
-            name: next(c.cycles for c in choices if c.folding == folding[name])
-            for name, choices in self.choices.items()
-        }
+        cycles = {name: self._choice(name, folding[name]).cycles for name in self.choices}
         return max(cycles, key=lambda name: cycles[name])
 
 

@@ -1,7 +1,7 @@
-"""Areas: counted right, once each, and whole batches do not fall with one kernel."""
+"""Areas: counted right, once each, and the same ones every time."""
 
+import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +86,18 @@ def test_dsp_of_an_mvau() -> None:
     assert found.dsp == kernel.resources().dsp > 0
 
 
-def test_results_are_kept(monkeypatch: pytest.MonkeyPatch, sampled: SynthResult) -> None:
-    def never(sources: Mapping[str, str]) -> dict[str, SynthResult]:
-        raise AssertionError("must come from the cache")
+def never(script: str, cwd: Path) -> str:
+    raise AssertionError("must come from the cache")
 
-    monkeypatch.setattr(synth, "_run", never)
+
+def test_results_are_kept(monkeypatch: pytest.MonkeyPatch, sampled: SynthResult) -> None:
+    monkeypatch.setattr(synth, "run_yosys", never)
     assert synthesise(Sampler()) == sampled
+
+
+def test_company_changes_nothing(sampled: SynthResult) -> None:
+    fifo = Fifo(depth=5, lanes=1, lo=0, hi=1)
+    assert synthesise_all({"a": fifo, "b": Sampler()})["b"] == sampled
 
 
 @pytest.fixture
@@ -99,35 +105,31 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THRESHER_CACHE", str(tmp_path))
 
 
-ITEMS: dict[str, Kernel] = {f"f{d}": Fifo(depth=d, lanes=1, lo=0, hi=1) for d in (2, 3, 4, 5, 6)}
+ITEMS: dict[str, Kernel] = {f"f{d}": Fifo(depth=d, lanes=1, lo=0, hi=1) for d in (2, 3, 4)}
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_batch_that_fails_is_done_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
+def test_equal_kernels_are_synthesised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
     said: list[str] = []
 
-    def run(sources: Mapping[str, str]) -> dict[str, SynthResult]:
-        sizes.append(len(sources))
-        if len(sources) > 1:
-            raise ToolError("Yosys failed")
-        return {key: SynthResult(lut=len(text)) for key, text in sources.items()}
+    def run(source: str, folder: Path) -> None:
+        runs.append(source)
+        (folder / "area.json").write_text(json.dumps({"lut": len(source)}))
 
     monkeypatch.setattr(synth, "_run", run)
-    found = synthesise_all(ITEMS, say=said.append)
-    assert list(found) == list(ITEMS)
-    assert all(r.lut > 0 for r in found.values())
-    assert sorted(sizes) == [1, 1, 1, 1, 1, 2, 3]
-    assert said[-1] == "5 of 5 different kernels and FIFOs synthesised"
+    same = {f"again{d}": Fifo(depth=d, lanes=1, lo=0, hi=1) for d in (2, 3)}
+    found = synthesise_all({**ITEMS, **same}, say=said.append)
+    assert list(found) == ["f2", "f3", "f4", "again2", "again3"]
+    assert found["f2"] == found["again2"] != found["f3"]
+    assert len(runs) == 3
+    assert said[-1] == "3 of 3 different kernels and FIFOs synthesised"
 
 
 @pytest.mark.usefixtures("fresh")
-def test_one_that_fails_alone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(sources: Mapping[str, str]) -> dict[str, SynthResult]:
-        raise ToolError("Yosys failed (ERROR: no)")
-
-    monkeypatch.setattr(synth, "_run", run)
-    with pytest.raises(ToolError, match="Yosys failed .ERROR: no"):
+def test_a_failure_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synth, "_SCRIPT", "read_rtlil top.il\nno_such_command")
+    with pytest.raises(ToolError, match="^Yosys failed .ERROR: No such command: no_such_command"):
         synthesise_all(ITEMS)
 
 

@@ -40,6 +40,7 @@ def test_icarus_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_yosys_runs_a_script(tmp_path: Path) -> None:
     (tmp_path / "a.v").write_text("module a(input x, output y); assign y = ~x; endmodule")
     assert "1 cells" in run_yosys("read_verilog a.v\nproc\nstat", tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.v"]
 
 
 def test_yosys_error_in_one_line(tmp_path: Path) -> None:

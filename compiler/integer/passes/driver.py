@@ -7,6 +7,7 @@ from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.passes.compose_steps import compose_steps
 from thresher.compiler.integer.passes.dead_code import dead_code
 from thresher.compiler.integer.passes.hoist import hoist
+from thresher.compiler.integer.passes.join_sums import join_sums
 from thresher.compiler.integer.passes.merge_matmuls import merge_matmuls
 from thresher.compiler.integer.passes.push_bias import push_bias
 from thresher.compiler.integer.passes.rewrite import walk
@@ -22,12 +23,15 @@ PASSES: tuple[Pass, ...] = (sink_reshapes, compose_steps, push_bias, merge_matmu
 _MOST_ROUNDS = 20
 
 
-def optimise(graph: IntegerGraph) -> IntegerGraph:
+def optimise(graph: IntegerGraph, *, join: bool = False) -> IntegerGraph:
     """The same function with less work, above all inside loops.
 
+    :param join: sums of products in loops become one product, instead of leaving the loop in part.
     :raises IllegalGraphError: the passes do not come to rest: a defect of theirs.
     """
     graph = dead_code(graph)
+    if join:
+        graph = dead_code(join_sums(push_bias(graph)))
     for _ in range(_MOST_ROUNDS):
         before = _signature(graph)
         for run in PASSES:
