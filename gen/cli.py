@@ -53,10 +53,12 @@ def _terminable() -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    possible = (signal.SIGTERM, signal.SIGHUP)
-    if threading.current_thread() is not threading.main_thread():
-        possible = ()
-    numbers = [n for n in possible if signal.getsignal(n) is signal.SIG_DFL]
+    main = threading.current_thread() is threading.main_thread()
+    numbers = [
+        n
+        for n in (signal.SIGTERM, signal.SIGHUP)
+        if main and signal.getsignal(n) is signal.SIG_DFL
+    ]
     for n in numbers:
         signal.signal(n, stop)
     try:
@@ -98,12 +100,12 @@ def _compile(args: argparse.Namespace, say: Say) -> int:
 
 
 def _verify(args: argparse.Namespace, say: Say) -> int:
-    from thresher.gen import show
     from thresher.gen.folder import load_folder, read_report, save_report
     from thresher.gen.report import with_verification
     from thresher.sim.engine import SimulationError
     from thresher.sim.engines import get_engine
     from thresher.sim.inputs import load_inputs, random_inputs
+    from thresher.sim.show import verified
     from thresher.sim.verify import verify
 
     out = Path(args.out)
@@ -120,7 +122,7 @@ def _verify(args: argparse.Namespace, say: Say) -> int:
         failed = {"samples": 0, "mismatches": None, "passed": False, "error": str(e)}
         save_report(out, with_verification(report, failed, None))
         return _refused(e, _FAILED)
-    print(show.verified(compiled, outcome))
+    print(verified(compiled, outcome))
     cycles = {"latency": outcome.latency, "interval": outcome.interval}
     save_report(out, with_verification(report, outcome.to_dict(), cycles))
     return 0 if outcome.passed else _FAILED

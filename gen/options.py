@@ -39,8 +39,8 @@ class CompileOptions:
 
     def __post_init__(self) -> None:
         for name in ("clock_mhz", "target_fps", "max_latency_us"):
-            _check(name, getattr(self, name), int | float)
-        _check("seq_len", self.seq_len, int)
+            _check(name, getattr(self, name), (int, float))
+        _check("seq_len", self.seq_len, (int,))
         for name, limit in self.budget.items():
             if name not in _RESOURCES:
                 raise ThresherError(
@@ -79,11 +79,11 @@ class CompileOptions:
         return asdict(self)
 
 
-def _check(name: str, value: object, kind: type) -> None:
+def _check(name: str, value: object, kinds: tuple[type, ...]) -> None:
     if value is None:
         return
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {kinds[-1].__name__}, not {value!r}")
     assert isinstance(value, int | float)
     if not 0 < value < math.inf:
         flag = "--" + name.replace("_", "-")

@@ -180,8 +180,8 @@ class _Account:
             wrong = ~agrees(port, theirs[port.name], ours[port.name])[0]
             if wrong.any():
                 at = tuple(int(i) for i in np.argwhere(wrong)[0])
-                pair = (float(a[port.name][0][at]) for a in (theirs, values))
-                return Difference(number, port.name, at, *pair, None)
+                one, other = (float(a[port.name][0][at]) for a in (theirs, values))
+                return Difference(number, port.name, at, one, other, None)
         raise AssertionError("the sample does not differ")
 
 

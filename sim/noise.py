@@ -17,6 +17,7 @@ _FUNCTION_ERROR = 2.0**-21
 """Error of a float32 function, relative to its value: onnxruntime has two formulas for some."""
 
 _EXACT = 1 << 24  # integers that float32 adds without rounding
+_FINEST = 16  # binary places of an offset, in units of the scale
 
 
 def rounding_noise(expr: Expr, tensor: Tensor, codes: np.ndarray) -> np.ndarray:
@@ -57,6 +58,13 @@ def _affine_parts(expr: Expr) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _exact(scale: np.ndarray, units: np.ndarray, reach: int) -> np.ndarray:
-    """Whether scale * (integers + units) is exact in float32, whatever the order of the sum."""
+    """Whether float32 adds scale * (integers + units) without rounding, whatever the order.
+
+    So it is where all terms are multiples of one power of two, and not too many of them.
+    """
     power = np.abs(np.frexp(scale)[0]) == 0.5
-    return np.asarray(power & (units == np.rint(units)) & (reach + units <= _EXACT))
+    fine = [
+        (units * 2.0**k == np.rint(units * 2.0**k)) & ((reach + units) * 2.0**k <= _EXACT)
+        for k in range(_FINEST + 1)
+    ]
+    return np.asarray(power & np.logical_or.reduce(fine))

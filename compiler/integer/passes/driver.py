@@ -31,7 +31,8 @@ def optimise(graph: IntegerGraph, *, join: bool = False) -> IntegerGraph:
     """
     graph = dead_code(graph)
     if join:
-        graph = dead_code(join_sums(push_bias(graph)))
+        for run in (sink_reshapes, push_bias, join_sums):
+            graph = dead_code(run(graph))
     for _ in range(_MOST_ROUNDS):
         before = _signature(graph)
         for run in PASSES:

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx
 import pytest
-from zoo import load
 
 from thresher.compiler.importer import import_model
 from thresher.compiler.integer.check import check
@@ -13,6 +12,7 @@ from thresher.compiler.integer.passes.driver import optimise
 from thresher.compiler.integer.ports import quantised
 from thresher.compiler.streamline import streamline
 from thresher.sim.inputs import random_inputs
+from zoo import load
 
 
 @pytest.mark.parametrize(
