@@ -51,12 +51,16 @@ class Integers:
 class Closing:
     """Where a quantiser of the model became a step: what `verify` needs to explain a difference.
 
+    A search for the greatest element is one too; `codes` is None there.
+
     :param source: the model's float tensor that the quantiser reads.
     :param before: integer tensor whose `expr` is that float tensor.
     :param expr: float32 expression of `before` that the quantiser reads.
     :param codes: float32 expression, of the float tensor, that gives the codes.
     :param after: integer tensor that holds the codes.
     :param loop: name of the Scan node whose body holds it, "" at the top.
+    :param axis: of the float tensor, along which the greatest is sought: the last of `before`.
+    :param last: of equal elements the last is taken.
     """
 
     node: str
@@ -64,9 +68,11 @@ class Closing:
     source: str
     before: Tensor
     expr: Expr
-    codes: Expr
+    codes: Expr | None
     after: Tensor
     loop: str
+    axis: int = -1
+    last: bool = False
 
 
 def scaled(tensor: Tensor | Codes, scale: np.ndarray) -> Lazy:
@@ -196,6 +202,18 @@ class Context:
         self.closings.append(
             Closing(
                 node.name, node.op, node.inputs[0], before, expr.args[0], codes, after, self.loop
+            )
+        )
+
+    def record_greatest(self, found: "Integers", index: Tensor, axis: int, last: bool) -> None:
+        """Remember where the present node sought the greatest of `found`."""
+        node, tensor = self.node, found.tensor
+        assert node is not None
+        assert isinstance(tensor, Tensor)
+        expr = scaled(tensor, found.scale).expr
+        self.closings.append(
+            Closing(
+                node.name, node.op, node.inputs[0], tensor, expr, None, index, self.loop, axis, last
             )
         )
 

