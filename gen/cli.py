@@ -69,7 +69,8 @@ def _terminable() -> Iterator[None]:
 
 
 def _say(quiet: bool) -> Say:
-    if quiet:
+    """Progress is for people: whoever catches stderr gets errors alone."""
+    if quiet or not sys.stderr.isatty():
         return lambda _: None
     return lambda line: print(f"  {line} ...", file=sys.stderr, flush=True)
 

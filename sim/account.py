@@ -90,7 +90,7 @@ class Account:
             mine = {k: a[0] for k, a in self.golden.intermediates(codes, tensors).items()}
             first = next(_differing(self.closings, inside, mine), None)
             if first is not None:
-                return _explained(*first, number)
+                return _explained(first, number)
         return self._of_output(number, theirs, ours)
 
     def _of_output(self, number: int, theirs: Arrays, ours: Arrays) -> Difference:

@@ -80,6 +80,10 @@ def streamline(graph: Graph, *, seq_len: int | None = None) -> Streamlined:
     check(raw)
     final = optimise(raw)
     check(final)
+    if not final.inputs:
+        raise ModelError(
+            graph.name, "Graph", "no output depends on any input", "check the model's outputs"
+        )
     return Streamlined(final, raw, tuple(context.closings), dims)
 
 

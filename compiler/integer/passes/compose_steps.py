@@ -55,14 +55,16 @@ def composed(
     outer: StepFunction,
     outer_channel: np.ndarray | None,
 ) -> tuple[StepFunction, np.ndarray | None]:
-    """``outer(inner(a))`` and its channels."""
+    """``outer(inner(a))`` and its channels; None where all channels come out equal."""
     if inner_channel is None or outer_channel is None:
         channel = outer_channel if inner_channel is None else inner_channel
-        return _row(inner, inner_channel).then(_row(outer, outer_channel)), channel
-    both = np.stack(np.broadcast_arrays(inner_channel, outer_channel), axis=-1)
-    pairs, channel = np.unique(both.reshape(-1, 2), axis=0, return_inverse=True)
-    function = _rows(inner, pairs[:, 0]).then(_rows(outer, pairs[:, 1]))
-    return function, channel.reshape(both.shape[:-1])
+        function = _row(inner, inner_channel).then(_row(outer, outer_channel))
+    else:
+        both = np.stack(np.broadcast_arrays(inner_channel, outer_channel), axis=-1)
+        pairs, flat = np.unique(both.reshape(-1, 2), axis=0, return_inverse=True)
+        function = _rows(inner, pairs[:, 0]).then(_rows(outer, pairs[:, 1]))
+        channel = flat.reshape(both.shape[:-1])
+    return function, None if function.channels == 1 else channel
 
 
 def _row(f: StepFunction, channel: np.ndarray | None) -> StepFunction:

@@ -31,8 +31,7 @@ def optimise(graph: IntegerGraph, *, join: bool = False) -> IntegerGraph:
     """
     graph = dead_code(graph)
     if join:
-        for run in (sink_reshapes, push_bias, join_sums):
-            graph = dead_code(run(graph))
+        graph = dead_code(join_sums(dead_code(push_bias(dead_code(sink_reshapes(graph))))))
     for _ in range(_MOST_ROUNDS):
         before = _signature(graph)
         for run in PASSES:
