@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from thresher.compiler import analysis
 from thresher.compiler.expr import evaluate
 from thresher.compiler.integer.golden import Golden
 from thresher.compiler.integer.ir import OutputPort
@@ -48,12 +49,26 @@ class Difference:
 
 
 def agrees(port: OutputPort, values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Which of the reference's values of an output are those that our codes stand for."""
+    """Which of the reference's values of an output are those that our codes stand for.
+
+    Up to float32 rounding, but always nearer to our code than to any other.
+    """
     if port.dequantise is None:
         return np.asarray(values == codes)
-    ours = evaluate(port.dequantise, codes)
-    noise = rounding_noise(port.dequantise, port.tensor, codes)
-    return np.asarray(np.abs(values.astype(np.float64) - ours) <= noise)
+    found = analysis.affine(port.dequantise)
+    half = np.inf if found is None else np.abs(found[0]) / 2
+    return _distance(port, values, codes) <= np.minimum(_noise(port, codes), half)
+
+
+def _distance(port: OutputPort, values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    ours = codes if port.dequantise is None else evaluate(port.dequantise, codes)
+    return np.asarray(np.abs(values.astype(np.float64) - ours))
+
+
+def _noise(port: OutputPort, codes: np.ndarray) -> np.ndarray:
+    if port.dequantise is None:
+        return np.zeros(())
+    return rounding_noise(port.dequantise, port.tensor, codes)
 
 
 @dataclass(eq=False)
@@ -83,7 +98,8 @@ class Account:
         ports = self.model.source.inputs
         codes = quantised(ports, {p.source: sample[p.source] for p in ports})
         source = self.golden.run(codes)
-        if all((source[name] == array).all() for name, array in ours.items()):
+        sound = all((source[name] == array).all() for name, array in ours.items())
+        if sound:
             names = list(dict.fromkeys(c.source for c in self.closings))
             inside = self.reference.intermediates({k: a[0] for k, a in sample.items()}, names)
             tensors = {t.name for c in self.closings for t in (c.before, c.after)}
@@ -91,19 +107,30 @@ class Account:
             first = next(_differing(self.closings, inside, mine), None)
             if first is not None:
                 return _explained(first, number)
-        return self._of_output(number, theirs, ours)
+        return self._of_output(number, theirs, ours, sound)
 
-    def _of_output(self, number: int, theirs: Arrays, ours: Arrays) -> Difference:
-        """An output that differs although every quantiser agrees, or that optimising changed."""
+    def _of_output(self, number: int, theirs: Arrays, ours: Arrays, sound: bool) -> Difference:
+        """An output that differs although every quantiser agrees, or that optimising changed.
+
+        Without a quantiser, float32 rounding may be greater than a code.
+
+        :param sound: the graph gives what it gave before optimisation.
+        """
         outputs = self.model.graph.outputs
         values = dequantised(outputs, ours)
+        found = None
         for port in outputs:
-            wrong = ~agrees(port, theirs[port.name], ours[port.name])[0]
-            if wrong.any():
-                at = tuple(int(i) for i in np.argwhere(wrong)[0])
-                one, other = (float(a[port.name][0][at]) for a in (theirs, values))
-                return Difference(number, port.name, at, one, other, None)
-        raise AssertionError("the sample does not differ")
+            theirs_, codes = theirs[port.name], ours[port.name]
+            wrong = ~agrees(port, theirs_, codes)
+            far = wrong & (_distance(port, theirs_, codes) > _noise(port, codes))
+            for mask in (far, wrong):
+                if mask.any() and (found is None or found.tie is not None):
+                    at = tuple(int(i) for i in np.argwhere(mask)[0])
+                    one, other = float(theirs_[at]), float(values[port.name][at])
+                    tie = (one + other) / 2 if sound and mask is wrong else None
+                    found = Difference(number, port.name, at[1:], one, other, tie)
+        assert found is not None
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,21 +210,19 @@ def _near(place: _Place, ours: np.ndarray) -> np.ndarray:
 
 
 def _other_greatest(place: _Place, number: int) -> Difference:
-    """Our greatest element and the reference's must be equal but for rounding."""
+    """Our greatest element and the reference's must be equal but for rounding.
+
+    With all elements near those of the reference they are; where nothing is rounded, the same one
+    of equal elements must be taken.
+    """
     ours = np.broadcast_to(evaluate(place.closing.expr, place.before), place.before.shape)
     noise = rounding_noise(place.closing.expr, place.closing.before, place.before)
-    near, gap = _near(place, ours).all(), 2 * np.broadcast_to(noise, ours.shape)
-    found = None
-    for row in (tuple(map(int, i)) for i in np.argwhere(place.codes != place.after)):
-        at, chosen = ((*row[:-1], int(a[row])) for a in (place.codes, place.after))
-        greatest = float(ours[chosen]) == float(ours[row[:-1]].max())
-        close = gap[at] > 0 and abs(float(ours[chosen]) - float(ours[at])) <= gap[at]
-        tie = float(ours[chosen]) if near and greatest and close else None
-        found = _difference(place, number, at, float(place.reference[at]), float(ours[at]), tie)
-        if tie is None:
-            break
-    assert found is not None
-    return found
+    excused = bool(_near(place, ours).all() and (noise > 0).all())
+    row = tuple(int(i) for i in np.argwhere(place.codes != place.after)[0])
+    at, chosen = ((*row[:-1], int(a[row])) for a in (place.codes, place.after))
+    greatest = float(ours[chosen]) == float(ours[row[:-1]].max())
+    tie = float(ours[chosen]) if excused and greatest else None
+    return _difference(place, number, at, float(place.reference[at]), float(ours[at]), tie)
 
 
 def _difference(

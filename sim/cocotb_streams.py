@@ -12,6 +12,7 @@ the first after reset, and stall patterns mean the same as in `thresher.sim.engi
     outputs = await sink.receive(frames)
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ async def reset(dut: Any, *ends: "StreamSource | StreamSink", cycles: int = 1) -
     dut.rst.value = 0
 
 
-class _End:
+class _End(ABC):
     """One end of a stream, one step a cycle."""
 
     def __init__(
@@ -68,8 +69,9 @@ class _End:
         self.times = []
         self._task = cocotb.start_soon(self._run())
 
+    @abstractmethod
     async def _run(self) -> None:
-        raise NotImplementedError
+        """Drive until stopped."""
 
 
 class StreamSource(_End):

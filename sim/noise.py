@@ -14,7 +14,10 @@ _SUM_ERROR = 2.0**-19
 """Error of a float32 sum, relative to the greatest magnitude that the sum can reach."""
 
 _FUNCTION_ERROR = 2.0**-21
-"""Error of a float32 function, relative to its value: onnxruntime has two formulas for some."""
+"""Relative distance of the two formulas that onnxruntime has for a function, by position."""
+
+_TWO_FORMULAS = {"Elu", "Selu", "Celu", "Softplus", "Mish", "Log", "Sin", "Cos", "Atan"}
+"""See `thresher.compiler.ort`; the others depend on the value alone."""
 
 _EXACT = 1 << 24  # integers that float32 adds without rounding
 _FINEST = 16  # binary places of an offset, in units of the scale
@@ -42,7 +45,14 @@ def rounding_noise(expr: Expr, tensor: Tensor, codes: np.ndarray) -> np.ndarray:
         evaluate(expr, v).astype(np.float64) for v in (codes, codes + error, codes - error)
     )
     moved = np.maximum(np.abs(above - there), np.abs(below - there))
-    return np.asarray(moved + _FUNCTION_ERROR * np.abs(there))
+    return np.asarray(moved + _FUNCTION_ERROR * np.abs(there) * _by_position(expr))
+
+
+def _by_position(expr: Expr) -> bool:
+    """Whether a value may depend on where in the tensor it stands."""
+    if not isinstance(expr, Apply):
+        return False
+    return expr.op in _TWO_FORMULAS or any(_by_position(a) for a in expr.args)
 
 
 def _affine_parts(expr: Expr) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -13,7 +13,8 @@ from thresher.compiler.integer.build import Builder
 from thresher.compiler.integer.check import check
 from thresher.compiler.integer.ir import Block, InputPort, IntegerGraph, OutputPort, Tensor
 from thresher.compiler.integer.passes.driver import optimise
-from thresher.compiler.streamline.context import Closing, Context, scaled
+from thresher.compiler.streamline.closing import Closing
+from thresher.compiler.streamline.context import Context, scaled
 from thresher.compiler.streamline.elementwise import elementwise, quantize
 from thresher.compiler.streamline.layout import LAYOUTS, concat, layout_of, move, split
 from thresher.compiler.streamline.matmul import matmul

@@ -1,6 +1,7 @@
-"""A compiled model that the tests of this folder share."""
+"""A compiled model and a refused command, shared by the tests of this folder."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from thresher.gen.cli import main
 from zoo.rtl import save
 
-__all__ = ["model_file", "out"]
+__all__ = ["model_file", "out", "refused"]
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,18 @@ def _compiled_out(model_file: Path) -> Path:
 def out(_compiled_out: Path, tmp_path: Path) -> Path:
     """What `thresher compile` left for it; the test may change it."""
     return Path(shutil.copytree(_compiled_out, tmp_path / "out"))
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that is refused; gives its line."""
+
+    def run(*argv: object, status: int = 2) -> str:
+        assert main([str(a) for a in argv]) == status
+        printed = capsys.readouterr()
+        assert printed.err.startswith("thresher: ")
+        assert printed.err.count("\n") == 1
+        assert not printed.out or status == 1
+        return printed.err
+
+    return run

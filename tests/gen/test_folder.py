@@ -75,7 +75,10 @@ def test_out_may_be_a_link(out: Path, tmp_path: Path) -> None:
 
 
 def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
-    return lambda out: (out / name).write_text(change((out / name).read_text())) and None
+    def edited(out: Path) -> None:
+        (out / name).write_text(change((out / name).read_text()))
+
+    return edited
 
 
 def stamped(**changes: object) -> Callable[[Path], None]:

@@ -20,9 +20,7 @@ from thresher.sim.inputs import random_inputs
 from thresher.sim.verify import Verification, verify
 from zoo.models import load
 
-__all__ = ["compiled", "least_folding", "random_folding", "save", "verified"]
-
-_PRODUCTS = 24
+__all__ = ["compiled", "random_folding", "save", "verified"]
 
 Folding = Mapping[str, Mapping[str, int]]
 
@@ -48,20 +46,15 @@ def _allowed(name: str) -> dict[str, Mapping[str, tuple[int, ...]]]:
     return {kernel: request.allowed for kernel, request in requests.items()}
 
 
-def least_folding(name: str) -> Folding:
-    """One product, one element a cycle."""
-    return {k: {p: min(v) for p, v in allowed.items()} for k, allowed in _allowed(name).items()}
-
-
-def random_folding(name: str, seed: int) -> Folding:
+def random_folding(name: str, seed: int, products: int = 12) -> Folding:
     """Every parameter of every kernel drawn from its allowed values; the same for equal seeds.
 
-    A kernel makes at most 24 products a cycle, so that simulations are built within seconds.
+    :param products: the most that a kernel makes a cycle, so that simulations are built in seconds.
     """
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     found = {}
     for kernel, allowed in _allowed(name).items():
-        choices = [c for c in product(*allowed.values()) if prod(c) <= _PRODUCTS]
+        choices = [c for c in product(*allowed.values()) if prod(c) <= products]
         chosen = choices[int(rng.integers(len(choices)))]
         found[kernel] = dict(zip(allowed, chosen, strict=True))
     return found
