@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from thresher.rtl.broadcastarea import broadcast_resources
 from thresher.rtl.broadcastarray import BroadcastComponent
 from thresher.rtl.broadcastplan import BroadcastPlan
 from thresher.rtl.checks import check_choice, check_int, check_interval, integer_array, stream_rows
@@ -174,7 +175,7 @@ class BroadcastMVAU(Kernel):
         )
 
     def resources(self) -> Resources:
-        return Resources()
+        return broadcast_resources(self.plan, self.fifo)
 
     def create(self) -> BroadcastComponent:
         return BroadcastComponent(self, self.plan, self.fifo)
