@@ -58,7 +58,7 @@ class BroadcastComponent(wiring.Component):
         for g, group in enumerate(plan.cells):
             found, low = [], 0
             for k, rows in enumerate(group):
-                m.submodules[f"mac{g}_{k}"] = mac = PackedMac(rows)
+                m.submodules[f"mac{g}_{k}"] = mac = PackedMac(rows, plan.multiplier)
                 width = len(mac.word)
                 m.d.comb += [
                     Cat(mac.valid, mac.first).eq(tags),

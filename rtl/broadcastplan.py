@@ -7,7 +7,7 @@ import numpy as np
 
 from thresher.rtl.kernel import element_shape
 from thresher.rtl.mac import MAC_LATENCY
-from thresher.rtl.packing import MOST_ROWS, PackedRows
+from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, PackedRows
 from thresher.rtl.rom import bram36_width, rom_memory
 
 __all__ = ["MUX_BLOCK", "BroadcastPlan", "Column"]
@@ -46,7 +46,7 @@ class BroadcastPlan:
     lo: int
     hi: int
     memory: str
-    operand_width: int
+    multiplier: str
     pack: int
 
     @property
@@ -123,7 +123,7 @@ class BroadcastPlan:
         if n == 1:
             return offset, 0, cells(0)
         top = max(cell.digit_widths[-1] for group in cells(0) for cell in group)
-        shift = (self.operand_width - top) // (n - 1)
+        shift = (OPERAND_WIDTH[self.multiplier] - top) // (n - 1)
         made = cells(shift)
         if all(cell.is_exact for group in made for cell in group):
             return offset, shift, made
