@@ -1,5 +1,7 @@
 """The broadcast MVAU against its model, a naive definition, and its timing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from harness import check_kernel, random_inputs, simulate
@@ -72,7 +74,7 @@ def test_model_and_cycles(
         (2, 6, (-2048, 2047), "dsp48e1", 2, True),
         (3, 4, (-8, 7), "dsp48e1", 3, True),
         (4, 4, (-8, 7), "dsp48e2", 4, False),
-        (4, 3, (0, 15), "dsp48e1", 4, True),
+        (4, 3, (-8, 7), "dsp48e1", 4, True),
         (3, 4, (0, 255), "dsp48e2", 3, False),
     ],
 )
@@ -224,3 +226,15 @@ def test_model_refuses(rows: np.ndarray, words: str) -> None:
     kernel = BroadcastMVAU(weights=np.ones((4, 6), int), rows=2, lanes=2, i_lo=0, i_hi=3)
     with pytest.raises(ValueError, match=words):
         kernel.compute(rows)
+
+
+def test_estimate_counts_multipliers_and_memory() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-127, 128, (64, 64))
+    more: dict[str, Any] = {"rows": 64, "lanes": 8, "i_lo": -128, "i_hi": 127}
+    blocks = BroadcastMVAU(weights=weights, memory="bram", **more).resources()
+    assert (blocks.dsp, blocks.bram18) == (32, 15)
+    single = BroadcastMVAU(weights=weights, memory="lut", pack=1, **more).resources()
+    assert (single.dsp, single.bram18) == (64, 0)
+    narrow = BroadcastMVAU(weights=weights // 32, rows=64, lanes=8, pack=1, i_lo=0, i_hi=3)
+    assert narrow.resources().dsp == 0
