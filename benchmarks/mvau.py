@@ -41,7 +41,7 @@ class Shape:
     hi: int
     narrow: bool = True
     memory: str = "auto"
-    multiplier: str = "dsp48e1"
+    depth: int | None = None
     published: str = ""
     slow: bool = False
 
@@ -52,7 +52,7 @@ class Shape:
         weights = rng.integers(int(self.narrow) - end, end, (self.inputs, self.outputs))
         return BroadcastMVAU(
             weights=weights, rows=self.rows, lanes=self.lanes, i_lo=self.lo, i_hi=self.hi,
-            memory=self.memory, multiplier=self.multiplier,
+            memory=self.memory, depth=self.depth,
         )  # fmt: skip
 
 
@@ -70,6 +70,10 @@ SHAPES = {
     "T1 104->256 W8A6": Shape(
         104, 256, 256, 4, 8, -32, 31, memory="bram", slow=True,
         published="goal 128 DSP, <= 32 BRAM36, 2,500 LUT",
+    ),
+    "T1 b 64->256 W8A6": Shape(
+        64, 256, 256, 4, 8, -32, 31, memory="bram", slow=True, depth=64,
+        published="the recurrent part: latency at most 6",
     ),
     "T3 21->80 W8A8": Shape(21, 80, 40, 4, 8, -128, 127, published="at most 20 DSP"),
     "T5 8x8": Shape(16, 24, 24, 12, 8, -128, 127, False, published="at least 2 a DSP"),

@@ -39,7 +39,7 @@ def _cell(cell: PackedRows, x: int) -> Resources:
         if not bits:
             continue
         codes = cell.by_codes(i)
-        lut += bits if codes and bits <= 2 else bits + 2
+        lut += (bits if bits <= 2 else bits + 2) if codes else bits + 4
         ff += bits + (2 if codes else 1 + 2 * MAC_LATENCY)
         starts = set(cell.start_carries(i)) | {word & 3 for word in cell.start_words}
         lut += bits + 2 if len(cell.start_words) > 1 and len(starts) > 1 else 0
@@ -47,8 +47,11 @@ def _cell(cell: PackedRows, x: int) -> Resources:
 
 
 def _picks(count: int) -> int:
-    """LUTs for a bit of a multiplexer: each picks one of four."""
-    return -(-(count - 1) // 3)
+    """LUTs for a bit of a multiplexer: each picks one of four, level by level."""
+    full, rest = divmod(count, 4)
+    if count <= 4:
+        return int(count > 1)
+    return full + (rest > 1) + _picks(full + (rest > 0))
 
 
 def _widths(plan: BroadcastPlan) -> list[int]:

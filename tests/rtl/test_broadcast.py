@@ -133,13 +133,6 @@ def test_small_output_fifo(depth: int, rng: np.random.Generator) -> None:
         check_kernel(build((5, 2, 8, 2), 4, (-8, 7), depth=depth), rng)
 
 
-def test_gives_no_beat_too_many(rng: np.random.Generator) -> None:
-    kernel = build((5, 2, 3, 2), 4, (-8, 7))
-    inputs = random_inputs(kernel, 3, rng)
-    with pytest.raises(AssertionError, match=r"'i': 15, 'o': 18"):
-        simulate(kernel, inputs, periods=4, timeout=300)
-
-
 @pytest.mark.parametrize(
     "bits, interval, multiplier, narrow, count",
     [
