@@ -67,6 +67,11 @@ class Timing:
         """Build from processes as positional and pipes as keyword arguments."""
         return cls(tuple(tuple(p) for p in processes), dict(pipes))
 
+    def gives_unasked(self, outputs: Iterable[str]) -> bool:
+        """Whether a period starts with a beat on one of these ports before any input."""
+        firsts = (process[0] for process in self.processes)
+        return any(not f.takes and set(f.gives) & set(outputs) for f in firsts)
+
 
 def register_stages(count: int) -> Pipe:
     """The pipe that `count` elastic register stages make (see `thresher.rtl.elastic`)."""

@@ -112,7 +112,7 @@ class SimTop:
             tuple(SimPort(n, p) for n, p in kernel.outputs.items()),
             kernel.create,
             kernel.compute,
-            all(process[0].takes for process in kernel.timing().processes),
+            not kernel.timing().gives_unasked(kernel.outputs),
         )
 
     @cached_property

@@ -195,7 +195,7 @@ def simulate(
         _Source(n, p, getattr(dut, n), pack_beats(p, inputs[n])) for n, p in kernel.inputs.items()
     ]
     # what starts a period without any input goes on after the last one that is looked at
-    surplus = any(not process[0].takes for process in kernel.timing().processes)
+    surplus = kernel.timing().gives_unasked(kernel.outputs)
     sinks = [
         _Sink(n, getattr(dut, n), periods * p.beats, surplus) for n, p in kernel.outputs.items()
     ]
