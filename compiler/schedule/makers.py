@@ -19,6 +19,7 @@ from thresher.compiler.schedule.flatten import (
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Names, Request
 from thresher.rtl.argmax import Argmax
+from thresher.rtl.deal import Deal
 from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
@@ -189,11 +190,21 @@ def _order(order: Order, x: ir.Tensor, out: ir.Tensor) -> _Made:
 
 
 def _split(spec: SplitSpec, x: ir.Tensor) -> _Made:
+    """A Split, or where all segments are equal and a beat holds whole rounds of them a Deal."""
+    lanes_allowed = _lanes(*spec.segments)["lanes"]
+    period, chunk, branches = sum(spec.segments), spec.segments[0], len(spec.segments)
+    if len(set(spec.segments)) == 1 and branches > 1:
+        rounds = max(1, row_length(x.shape) // period)
+        lanes_allowed += tuple(period * r for r in divisors(rounds) if x.size % (period * r) == 0)
+
     def make(lanes: int) -> Kernel:
+        if lanes >= period and branches > 1:
+            rounds = lanes // period
+            return Deal(branches=branches, chunk=chunk, rounds=rounds, lo=x.lo, hi=x.hi)
         segments = tuple(s // lanes for s in spec.segments)
         return Split(segments=segments, lanes=lanes, lo=x.lo, hi=x.hi)
 
-    return "split", _lanes(*spec.segments), make
+    return "split", {"lanes": lanes_allowed}, make
 
 
 def _concat(spec: ConcatSpec, xs: list[ir.Tensor]) -> _Made:
