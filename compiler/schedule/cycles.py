@@ -120,7 +120,9 @@ class Run:
             }
 
         def fifo(key: tuple[End, End], source: Channel, depth: int) -> Channel:
-            if depth == 0:
+            if depth < 0:
+                source.pipe = Pipe(_UNBOUNDED, source.pipe.forward, source.pipe.backward)
+            if depth <= 0:
                 return source
             self.fifos[key] = made = Channel(fifo_pipe(depth))
             name = f"FIFO {'.'.join(key[0])} -> {'.'.join(key[1])}"

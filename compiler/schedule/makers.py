@@ -16,13 +16,13 @@ from thresher.compiler.schedule.flatten import (
     SplitSpec,
     TapSpec,
 )
+from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Names, Request
 from thresher.rtl.argmax import Argmax
 from thresher.rtl.deal import Deal
 from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.kernel import Kernel
-from thresher.rtl.mvau import MVAU
 from thresher.rtl.recurrence import Inject, Tap
 from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Concat, Select, Split
@@ -62,7 +62,10 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
         case TapSpec():
             kind, allowed, make = _tap(spec, "final" in item.outputs)
     name = names.of(kind, item.origin.name)
-    return Request(name, item.origin.name, allowed, make, item.inputs, item.outputs)
+    request = Request(
+        name, item.origin.name, (allowed,), make, item.inputs, item.outputs, item.inner
+    )
+    return with_broadcast(request, spec) if isinstance(spec, ir.MatMul) else request
 
 
 _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
@@ -70,14 +73,7 @@ _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
 
 def _matmul(node: ir.MatMul) -> _Made:
     k, n = node.weights.shape
-
-    def make(pe: int, simd: int) -> Kernel:
-        return MVAU(
-            weights=node.weights, bias=node.bias, pe=pe, simd=simd,
-            i_lo=node.x.lo, i_hi=node.x.hi,
-        )  # fmt: skip
-
-    return "mvau", {"pe": divisors(n), "simd": divisors(k)}, make
+    return "mvau", {"pe": divisors(n), "simd": divisors(k)}, partial(reduce_mvau, node)
 
 
 def _step(node: ir.Step) -> _Made:

@@ -68,7 +68,7 @@ def _fuse(flat: FlatGraph) -> FlatGraph:
             assert isinstance(item.spec, FusedSpec)
             assert isinstance(step.spec, ir.Step)
             spec = FusedSpec(item.spec.binary, step.spec)
-            items.append(Item(spec, step.origin, item.inputs, step.outputs))
+            items.append(Item(spec, step.origin, item.inputs, step.outputs, item.inner))
         elif id(item) not in gone:
             items.append(item)
     return _with_items(flat, items)
@@ -156,4 +156,5 @@ def _as_split(
         segments.append(end - first)
         position = end
     rest(size)
-    return Item(SplitSpec(tuple(segments)), tensor, {"i": source}, outputs), rests
+    inner = any(member.inner for member in members)
+    return Item(SplitSpec(tuple(segments)), tensor, {"i": source}, outputs, inner), rests
