@@ -10,7 +10,15 @@ from amaranth.lib.wiring import In, Out
 from thresher.rtl.checks import check_choice, check_int
 from thresher.rtl.kernel import Resources
 
-__all__ = ["BRAM18_IN_LUTS", "MEMORIES", "Rom", "pack_words", "rom_memory", "rom_resources"]
+__all__ = [
+    "BRAM18_IN_LUTS",
+    "MEMORIES",
+    "Rom",
+    "bram36_width",
+    "pack_words",
+    "rom_memory",
+    "rom_resources",
+]
 
 MEMORIES = ("auto", "lut", "bram")
 """How a memory may be asked for."""
@@ -26,6 +34,11 @@ _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 def _block_width(depth: int) -> int:
     """The bits that one RAMB18 of this depth is wide."""
     return next((width for most, width in _BLOCKS if depth <= most), 1)
+
+
+def bram36_width(depth: int) -> int:
+    """The bits that one RAMB36 of this depth is wide: of two RAMB18 side by side."""
+    return 2 * _block_width(depth)
 
 
 def rom_resources(depth: int, width: int, memory: str) -> Resources:
@@ -96,7 +109,7 @@ class Rom(wiring.Component):
             m.d.comb += self.data.eq(self.words[0])
             return m
         # A column as wide as one RAMB36: wider memories cost the synthesiser minutes.
-        column = 2 * _block_width(len(self.words)) if self.memory == "bram" else self.width
+        column = bram36_width(len(self.words)) if self.memory == "bram" else self.width
         parts = []
         for low in range(0, self.width, column):
             width = min(column, self.width - low)

@@ -1,0 +1,223 @@
+"""What a broadcast array is made of: cells, columns of weights, and when each group has its turn."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from thresher.rtl.kernel import element_shape
+from thresher.rtl.mac import MAC_LATENCY
+from thresher.rtl.packing import MOST_ROWS, PackedRows
+from thresher.rtl.rom import bram36_width, rom_memory
+
+__all__ = ["MUX_BLOCK", "BroadcastPlan", "Column"]
+
+MUX_BLOCK = 16
+"""Groups among which the first stage of the output multiplexer picks."""
+
+_SINGLE_STAGE = 4  # groups up to which one stage does it
+
+
+@dataclass(frozen=True)
+class Column:
+    """A memory of weights.
+
+    :param group: the first group that it serves, whose time is the column's own.
+    :param low: its lowest bit among those of all groups side by side.
+    :param width: its bits.
+    """
+
+    group: int
+    low: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BroadcastPlan:
+    """Geometry of the array; the parameters are those of `BroadcastMVAU`, already checked.
+
+    A *group* is the `lanes` rows of one output beat; group g works g cycles behind group 0.
+    """
+
+    weights: np.ndarray
+    biases: np.ndarray
+    rows: int
+    lanes: int
+    lo: int
+    hi: int
+    memory: str
+    operand_width: int
+    pack: int
+
+    @property
+    def inputs(self) -> int:
+        """K, elements of a vector."""
+        return self.weights.shape[0]
+
+    @property
+    def passes(self) -> int:
+        """Times a vector goes through the array."""
+        return self.weights.shape[1] // self.rows
+
+    @property
+    def groups(self) -> int:
+        """Groups, and output beats of a pass."""
+        return self.rows // self.lanes
+
+    @property
+    def pass_cycles(self) -> int:
+        """Cycles of a pass at full rate."""
+        return max(self.inputs, self.groups)
+
+    @property
+    def depth(self) -> int:
+        """Words of the weights' memory."""
+        return self.passes * self.inputs
+
+    @property
+    def stages(self) -> int:
+        """Stages of the output multiplexer, the subtractions of unpacking in the last."""
+        return 1 if self.groups <= _SINGLE_STAGE else 2
+
+    @property
+    def drain_latency(self) -> int:
+        """Cycles from a pass's last element to its first beat's write into the FIFO."""
+        return MAC_LATENCY + self.stages - 1
+
+    @cached_property
+    def _packed(self) -> tuple[int, int, list[list[PackedRows]]]:
+        multipliers = 0
+        found: tuple[int, int, list[list[PackedRows]]] | None = None
+        for n in range(min(self.pack, self.lanes, MOST_ROWS), 0, -1):
+            if found is not None and -(-self.lanes // n) > multipliers:
+                break
+            made = self._make(n)
+            if made is not None:
+                multipliers = -(-self.lanes // n)
+                found = made
+        assert found is not None, "a row alone always fits"
+        return found
+
+    def _make(self, n: int) -> tuple[int, int, list[list[PackedRows]]] | None:
+        """(offset, shift, cells) with n rows in a multiplier, or None if that is not exact."""
+        offset = self._offset if n > 1 else 0
+        shape = (self.passes, self.inputs, self.groups, self.lanes)
+        by_pass = self.weights.reshape(self.inputs, self.passes, -1).transpose(1, 0, 2)
+        weights = np.split(by_pass.reshape(shape), self.groups, axis=2)
+        starts = self.biases + offset * self.weights.sum(axis=0)
+        starts = starts.reshape(self.passes, self.groups, self.lanes)
+        edges = np.cumsum([len(part) for part in self.split(n)])[:-1]
+
+        def cells(shift: int) -> list[list[PackedRows]]:
+            return [
+                [
+                    PackedRows(
+                        weights=w, starts=s, lo=self.lo - offset, hi=self.hi - offset, shift=shift
+                    )
+                    for w, s in zip(
+                        np.split(weights[g][:, :, 0], edges, axis=2),
+                        np.split(starts[:, g], edges, axis=1),
+                        strict=True,
+                    )
+                ]
+                for g in range(self.groups)
+            ]
+
+        if n == 1:
+            return offset, 0, cells(0)
+        top = max(cell.digit_widths[-1] for group in cells(0) for cell in group)
+        shift = (self.operand_width - top) // (n - 1)
+        made = cells(shift)
+        if all(cell.is_exact for group in made for cell in group):
+            return offset, shift, made
+        return None
+
+    def split(self, n: int) -> list[np.ndarray]:
+        """The lanes of a group, by multiplier."""
+        return np.array_split(np.arange(self.lanes), -(-self.lanes // n))
+
+    @property
+    def _offset(self) -> int:
+        """What is taken from the activations, which costs an inverter, to make them signed."""
+        return 1 << element_shape(self.lo, self.hi).width - 1 if self.lo >= 0 else 0
+
+    @property
+    def offset(self) -> int:
+        """What is taken from every activation; the sums' starts make up for it."""
+        return self._packed[0]
+
+    @property
+    def shift(self) -> int:
+        """Bits of a field where rows are packed."""
+        return self._packed[1]
+
+    @property
+    def cells(self) -> list[list[PackedRows]]:
+        """The multipliers of each group."""
+        return self._packed[2]
+
+    @cached_property
+    def group_bits(self) -> tuple[int, ...]:
+        """Bits of weights that each group takes a cycle."""
+        return tuple(sum(sum(cell.digit_widths) for cell in group) for group in self.cells)
+
+    @property
+    def memory_bound(self) -> str:
+        """What `memory` comes to: "lut" or "bram"."""
+        return rom_memory(self.depth, sum(self.group_bits), self.memory)
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The memories: as wide as a RAMB36, and so across groups; or in LUTs, one a group."""
+        ends = np.cumsum(self.group_bits).tolist()
+        starts = [0, *ends[:-1]]
+        if self.memory_bound == "lut":
+            return [
+                Column(g, low, end - low)
+                for g, (low, end) in enumerate(zip(starts, ends, strict=True))
+            ]
+        width = bram36_width(self.depth)
+        return [
+            Column(int(np.searchsorted(ends, low, side="right")), low, min(width, ends[-1] - low))
+            for low in range(0, ends[-1], width)
+        ]
+
+    def words(self) -> np.ndarray:
+        """uint8 (depth, bits): the weights' bits, groups side by side, lowest first."""
+        parts = []
+        for group in self.cells:
+            for cell in group:
+                table = cell.digits.reshape(self.depth, cell.count)
+                for i, width in enumerate(cell.digit_widths):
+                    parts.append((table[:, i : i + 1] >> np.arange(width)) & 1)
+        return np.concatenate(parts, axis=1).astype(np.uint8)
+
+    def full_rate_depth(self) -> int:
+        """The least output FIFO, a power of two, with which passes follow without a gap."""
+        depth = 1 << (self.least_depth - 1).bit_length()
+        while self.credit_delay(depth) > 0:
+            depth *= 2
+        return depth
+
+    @property
+    def least_depth(self) -> int:
+        """The least depth of the output FIFO: a pass, of which the multiplexer may hold a beat."""
+        return max(3, self.groups + (1 if self.stages == 1 else 0))
+
+    def credit(self, depth: int) -> tuple[int, int]:
+        """(tokens, position): passes under way at most, and the beat of a pass that frees one.
+
+        The last firing of pass v must leave room for its beats: of all beats before, at least
+        (v + 1) * groups - room + 1 have reached the FIFO's head.
+        """
+        room = depth + self.stages - 1
+        tokens, rest = divmod(room, self.groups)
+        return (tokens, self.groups - rest) if rest else (tokens - 1, 0)
+
+    def credit_delay(self, depth: int) -> int:
+        """Cycles that a pass waits for its credit though the reader is always ready."""
+        tokens, position = self.credit(depth)
+        if tokens < 1:
+            return 1
+        seen = self.drain_latency + 1 + position
+        return max(0, seen + 1 - tokens * self.pass_cycles)

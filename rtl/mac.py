@@ -1,0 +1,138 @@
+"""A multiplier with accumulator for a few packed rows: the cell of the broadcast dataflow."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from thresher.rtl.kernel import element_shape
+from thresher.rtl.packing import PackedRows
+
+__all__ = ["MAC_LATENCY", "PackedMac"]
+
+MAC_LATENCY = 2
+"""Cycles from an activation at the cell's input to its product in `totals`."""
+
+
+class PackedMac(wiring.Component):
+    """Accumulates ``word * x`` of packed rows; `thresher.rtl.packing` has the arithmetic.
+
+    In, all in one cycle: `valid`; `x`; `word` of the memory; `first` of a sum; `index`, the pass
+    whose starting values count (with `first`). Out, `MAC_LATENCY` cycles later: `totals`, the T[i]
+    of the rows in two's complement side by side, as they are after this product.
+
+    It never stops: a cycle without `valid` changes nothing. As Yosys maps it, the operands'
+    registers, product, start and accumulator are one DSP48E1; tracking is beside it in LUTs.
+    Reset leaves the sums as they are.
+    """
+
+    def __init__(self, rows: PackedRows) -> None:
+        self.rows = rows
+        passes = rows.weights.shape[0]
+        super().__init__(
+            {
+                "valid": In(1),
+                "first": In(1),
+                "index": In(range(passes)),
+                "x": In(element_shape(rows.lo, rows.hi)),
+                "word": In(sum(rows.digit_widths)),
+                "totals": Out(sum(shape.width for shape in rows.shapes)),
+            }
+        )
+
+    def elaborate(self, platform):
+        rows = self.rows
+        m = Module()
+        valid, first = Signal(), Signal()
+        index = Signal(self.index.shape(), reset_less=True)
+        a = Signal(signed(rows.operand_width), reset_less=True)
+        b = Signal(self.x.shape(), reset_less=True)
+        p = Signal(signed(rows.width), reset_less=True)
+        m.d.sync += [
+            valid.eq(self.valid),
+            first.eq(self.valid & self.first),
+            index.eq(self.index),
+            a.eq(rows.operand(self.word)),
+            b.eq(self.x),
+        ]
+        start = by_pass(index, rows.start_words, rows.width).as_signed()
+        with m.If(valid):
+            m.d.sync += p.eq(Mux(first, start, p) + a * b)
+        totals = []
+        for i in range(rows.count):
+            low = i * rows.shift
+            if i == rows.count - 1:
+                totals.append(p[low:])
+                continue
+            field = p[low : low + rows.shift]
+            parts = [field]
+            if rows.tracked[i]:
+                parts.append(self._carry(m, i, p, first, index))
+            totals.append(Cat(*parts)[: rows.shapes[i].width])
+        m.d.comb += self.totals.eq(Cat(*totals))
+        return m
+
+    def _carry(self, m: Module, i: int, p: Signal, first: Signal, index: Signal) -> Value:
+        """The tracked carry out of field i, as it is after the product that `p` shows."""
+        rows = self.rows
+        bits = rows.tracked[i]
+        carry = Signal(bits, name=f"carry{i}", reset_less=True)
+        after = Signal(bits, name=f"carry{i}_after")
+        top = (i + 1) * rows.shift
+        seen = p[top - 2 : top] if rows.by_codes(i) else p[top]
+        low = top - 2 if rows.by_codes(i) else top
+        before = Signal(len(seen), name=f"before{i}", reset_less=True)
+        starts = [word >> low & ((1 << len(seen)) - 1) for word in rows.start_words]
+        if rows.by_codes(i):
+            up, down = Signal(name=f"up{i}"), Signal(name=f"down{i}")
+            m.d.comb += [
+                up.eq((before == 0b11) & (seen == 0b00)),
+                down.eq((before == 0b00) & (seen == 0b11)),
+            ]
+            changed, negative = up | down, down
+        else:
+            lowest, negative = self._direction(m, i)
+            changed = seen ^ before ^ lowest
+        m.d.comb += after.eq(carry + Cat(changed, (changed & negative).replicate(bits)))
+        m.d.sync += [carry.eq(after), before.eq(seen)]
+        with m.If(first):
+            m.d.sync += [
+                carry.eq(by_pass(index, rows.start_carries(i), bits)),
+                before.eq(by_pass(index, starts, len(seen))),
+            ]
+        return after
+
+    def _direction(self, m: Module, i: int) -> tuple[Value, Value]:
+        """Of the product that the accumulator shows: row i + 1's lowest bit; whether those
+        below are negative, if not zero."""
+        rows = self.rows
+        at = sum(rows.digit_widths[: i + 1])
+        sign = self.word[at - 1]
+        x_sign = self.x[-1] if self.x.shape().signed else Const(0, 1)
+        lowest = self.valid & self.x[0] & (self.word[at] ^ sign)
+        stages = []
+        for name, value in ((f"lowest{i}", lowest), (f"negative{i}", x_sign ^ sign)):
+            for k in range(MAC_LATENCY):
+                # resettable, lest the synthesiser make a shift register of the two
+                register = Signal(name=f"{name}_{k}")
+                m.d.sync += register.eq(value)
+                value = register
+            stages.append(value)
+        return stages[0], stages[1]
+
+
+def by_pass(index: Value, words: Sequence[int], width: int) -> Value:
+    """The word of this pass, modulo 2**width; a constant where all are equal."""
+    cut = [word & ((1 << width) - 1) for word in words]
+
+    def select(low: int, count: int) -> Value:
+        part = cut[low : low + count]
+        if count == 1 or len(set(part)) <= 1:
+            return Const(part[0] if part else 0, width)
+        half = count // 2
+        if len(part) <= half:
+            return select(low, half)
+        return Mux(index[half.bit_length() - 1], select(low + half, half), select(low, half))
+
+    return select(0, 1 << (len(words) - 1).bit_length())
