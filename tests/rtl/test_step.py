@@ -55,7 +55,7 @@ def naive(f: StepFunction, row: list[int]) -> list[int]:
     lanes=st.integers(1, 3),
     rows=st.integers(0, 3),
     count=st.integers(0, 20),
-    form=st.sampled_from(["comparators", "table", "auto"]),
+    form=st.sampled_from(["comparators", "table", "search", "auto"]),
     memory=st.sampled_from(["auto", "lut", "bram"]),
 )
 @example("unit", (-100, 90), 2, 0, 16, "comparators", "auto")
