@@ -115,16 +115,19 @@ class Space:
     def within(self, name: str, budget: int, dataflow: frozenset[str] | None) -> list[Choice]:
         """A kernel's foldings of at most `budget` cycles a frame, of one dataflow if given.
 
-        Of large matrices only foldings up to twice as fast as needed are looked at.
+        Of large matrices only foldings up to twice as fast as needed are looked at; of what has
+        but lanes, the fewest that are fast enough.
         """
         found = [
             c for c in self.choices[name]
             if c.cycles <= budget and dataflow in (None, c.dataflow)
         ]  # fmt: skip
-        if len(found) > 8 and products(found[-1].folding):
-            least = found[-1].cycles
-            found = [c for c in found if 2 * c.cycles > least]
-        return found
+        if not found:
+            return []
+        least = found[-1].cycles
+        if not products(found[-1].folding):
+            return [c for c in found if c.cycles == least]
+        return [c for c in found if 2 * c.cycles > least] if len(found) > 8 else found
 
     def cheapest(
         self, budgets: Mapping[str, int], dataflows: Mapping[str, frozenset[str]], limits: Limits
