@@ -1,6 +1,7 @@
 """Which folding of which form of the network: the search behind `schedule`.
 
-A *family* is one form of the graph with a dataflow for each product inside a loop. In a family,
+A *family* is one form of the graph with a dataflow for each product inside a loop, and the steps
+there either small or fast. In a family,
 an interval of T cycles a frame asks of kernels outside loops that they keep T; and of kernels
 inside to keep a budget B <= T, for a step takes B and the latency round the loop. B is the largest
 one with which the solver's count for the loop stays within T: the slower the kernels, the smaller.
@@ -117,14 +118,18 @@ class Family:
 
 def families(space: Space) -> Iterator[Family]:
     """All families of one form of the network."""
-    free = {
-        name: sorted({c.dataflow for c in space.choices[name]}, key=sorted)
-        for name in space.names(True)
-    }
-    free = {name: flows for name, flows in free.items() if len(flows) > 1}
+    free: dict[str, list[frozenset[str]]] = {}
+    steps: list[str] = []
+    for name in space.names(True):
+        flows = {c.dataflow for c in space.choices[name]}
+        if len(flows) > 1 and any("fast" in flow for flow in flows):
+            steps.append(name)
+        elif len(flows) > 1:
+            free[name] = sorted(flows, key=sorted)
     if len(free) > _MOST_FREE:
         combined = [[flows[k] for flows in free.values()] for k in range(2)]
     else:
         combined = [list(flows) for flows in product(*free.values())]
-    for flows in combined:
-        yield Family(space, dict(zip(free, flows, strict=True)))
+    forms = (frozenset({"lanes"}), frozenset({"lanes", "fast"}))
+    for flows, form in product(combined, forms if steps else forms[:1]):
+        yield Family(space, dict(zip(free, flows, strict=True)) | dict.fromkeys(steps, form))

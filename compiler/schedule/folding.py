@@ -13,7 +13,7 @@ Folding = Mapping[str, Mapping[str, int]]
 """Kernel name -> its parameters; their names tell the dataflow.
 
 {"pe": .., "simd": ..} for an MVAU, {"rows": .., "lanes": ..} for one that broadcasts, and
-{"lanes": ..} for all others.
+{"lanes": ..} for all others; {"lanes": .., "fast": 1} asks for the least latency of a step.
 """
 
 

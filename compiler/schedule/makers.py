@@ -1,6 +1,7 @@
 """Kernels for the items of a flat graph, with their folding open."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import gcd, lcm
 
@@ -30,6 +31,9 @@ from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["requests_of"]
+
+_FORMS = ("auto", "fast")
+"""How a step function is made: small, or inside loops with the least latency."""
 
 
 def requests_of(flat: FlatGraph, names: Names) -> tuple[Request, ...]:
@@ -65,7 +69,11 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     request = Request(
         name, item.origin.name, (allowed,), make, item.inputs, item.outputs, item.inner
     )
-    return with_broadcast(request, spec) if isinstance(spec, ir.MatMul) else request
+    if isinstance(spec, ir.MatMul):
+        return with_broadcast(request, spec)
+    if item.inner and (isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None):
+        return replace(request, dataflows=(allowed, {**allowed, "fast": (1,)}))
+    return request
 
 
 _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
@@ -77,9 +85,9 @@ def _matmul(node: ir.MatMul) -> _Made:
 
 
 def _step(node: ir.Step) -> _Made:
-    def make(lanes: int) -> Kernel:
-        function = _in_stream_order(node, lanes)
-        return Step(function=function, lanes=lanes, i_lo=node.x.lo, i_hi=node.x.hi)
+    def make(lanes: int, fast: int = 0) -> Kernel:
+        function, form = _in_stream_order(node, lanes), _FORMS[fast]
+        return Step(function=function, lanes=lanes, i_lo=node.x.lo, i_hi=node.x.hi, form=form)
 
     return "step", _lanes(row_length(node.x.shape)), make
 
@@ -118,14 +126,14 @@ def _elementwise(spec: FusedSpec) -> _Made:
         shift_b=shifts[1] if len(streams) > 1 else 0,
     )  # fmt: skip
 
-    def make(lanes: int) -> Kernel:
+    def make(lanes: int, fast: int = 0) -> Kernel:
         function = None if step is None else _in_stream_order(step, lanes)
         constant = _whole_beats(constants[0], lanes) if constants else None
         if function is not None and constant is not None:
             constant, function = _alike(constant, function)
         if function is not None:
             function = _widened(function, *bare(lanes=lanes, constant=constant).result)
-        return bare(lanes=lanes, constant=constant, step=function)
+        return bare(lanes=lanes, constant=constant, step=function, form=_FORMS[fast])
 
     return "elementwise", _lanes(row_length(node.out.shape)), make
 

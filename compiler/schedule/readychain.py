@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 
 from thresher.compiler.schedule.assemble import Netlist
 from thresher.compiler.schedule.cycles import End
+from thresher.rtl.fanout import core
 from thresher.rtl.recurrence import Tap
 from thresher.rtl.timing import Timing
 
@@ -26,7 +27,7 @@ def closing_edges(netlist: Netlist) -> frozenset[_Key]:
     return frozenset(
         (src, dst)
         for src, dst, _ in netlist.edges
-        if isinstance(netlist.kernels[src[0]], Tap) and src[1] == "feedback"
+        if isinstance(core(netlist.kernels[src[0]]), Tap) and src[1] == "feedback"
     )
 
 
