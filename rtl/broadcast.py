@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from thresher.rtl.broadcastarea import broadcast_resources
 from thresher.rtl.broadcastarray import BroadcastComponent
 from thresher.rtl.broadcastplan import BroadcastPlan
 from thresher.rtl.checks import check_choice, check_int, check_interval, integer_array, stream_rows
@@ -86,8 +87,8 @@ class BroadcastMVAU(Kernel):
         if signed_width(lo, hi) > most:
             raise ValueError(f"weights must fit {most} bits, not reach [{lo}, {hi}]")
         if signed_width(self.i_lo, self.i_hi) > _INPUT_WIDTH:
-            reach = f"[{self.i_lo}, {self.i_hi}]"
-            raise ValueError(f"i must fit {_INPUT_WIDTH} signed bits, not reach {reach}")
+            ends = f"[{self.i_lo}, {self.i_hi}]"
+            raise ValueError(f"i must fit {_INPUT_WIDTH} signed bits, not reach {ends}")
         bound = np.abs(self.weights).sum(axis=0) * max(abs(self.i_lo), abs(self.i_hi))
         reach = int((bound.astype(object) + np.abs(self.biases.astype(object))).max())
         if reach >= 1 << (_SUM_WIDTH - 1):
@@ -104,7 +105,7 @@ class BroadcastMVAU(Kernel):
         return BroadcastPlan(
             weights=self.weights, biases=self.biases, rows=self.rows, lanes=self.lanes,
             lo=self.i_lo, hi=self.i_hi, memory=self.memory,
-            operand_width=OPERAND_WIDTH[self.multiplier], pack=self.pack,
+            multiplier=self.multiplier, pack=self.pack,
         )  # fmt: skip
 
     @cached_property
@@ -150,11 +151,12 @@ class BroadcastMVAU(Kernel):
         tokens, position = plan.credit(depth)
         issue: list[Firing] = []
         for number in range(plan.passes):
-            takes = [("i",) if number == 0 else ()] * plan.inputs
+            element = Firing(takes=("i",) if number == 0 else ())
+            firings = [element] * plan.inputs
             if number == 0:
-                takes[0] = ("i", "primed")
-            gives = [()] * (plan.inputs - 1) + [("done", "credit")]
-            issue += _runs([Firing(t, g) for t, g in zip(takes, gives, strict=True)])
+                firings[0] = Firing(takes=("i", "primed"))
+            firings[-1] = Firing(firings[-1].takes, ("done", "credit"))
+            issue += _runs(firings)
             if groups > plan.inputs:
                 issue.append(Firing(repeat=groups - plan.inputs))
         drain = _runs([Firing(("done",), ("kept",)), *[Firing((), ("kept",))] * (groups - 1)])
@@ -174,7 +176,7 @@ class BroadcastMVAU(Kernel):
         )
 
     def resources(self) -> Resources:
-        return Resources()
+        return broadcast_resources(self.plan, self.fifo)
 
     def create(self) -> BroadcastComponent:
         return BroadcastComponent(self, self.plan, self.fifo)

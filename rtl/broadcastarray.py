@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
@@ -58,7 +58,7 @@ class BroadcastComponent(wiring.Component):
         for g, group in enumerate(plan.cells):
             found, low = [], 0
             for k, rows in enumerate(group):
-                m.submodules[f"mac{g}_{k}"] = mac = PackedMac(rows)
+                m.submodules[f"mac{g}_{k}"] = mac = PackedMac(rows, plan.multiplier)
                 width = len(mac.word)
                 m.d.comb += [
                     Cat(mac.valid, mac.first).eq(tags),

@@ -1,4 +1,4 @@
-"""What a broadcast array is made of: cells, columns of weights, and when each group has its turn."""
+"""What a broadcast array is made of: cells, columns of weights, the turns of its groups."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,7 @@ import numpy as np
 
 from thresher.rtl.kernel import element_shape
 from thresher.rtl.mac import MAC_LATENCY
-from thresher.rtl.packing import MOST_ROWS, PackedRows
+from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, PackedRows
 from thresher.rtl.rom import bram36_width, rom_memory
 
 __all__ = ["MUX_BLOCK", "BroadcastPlan", "Column"]
@@ -46,7 +46,7 @@ class BroadcastPlan:
     lo: int
     hi: int
     memory: str
-    operand_width: int
+    multiplier: str
     pack: int
 
     @property
@@ -86,21 +86,18 @@ class BroadcastPlan:
 
     @cached_property
     def _packed(self) -> tuple[int, int, list[list[PackedRows]]]:
-        multipliers = 0
-        found: tuple[int, int, list[list[PackedRows]]] | None = None
+        found: list[tuple[int, int, list[list[PackedRows]]]] = []
         for n in range(min(self.pack, self.lanes, MOST_ROWS), 0, -1):
-            if found is not None and -(-self.lanes // n) > multipliers:
+            if found and len(self.split(n)) > len(found[-1][2][0]):
                 break
-            made = self._make(n)
-            if made is not None:
-                multipliers = -(-self.lanes // n)
-                found = made
-        assert found is not None, "a row alone always fits"
-        return found
+            # in later passes, starts cost LUTs: then no offset where the sums stay exact without
+            offsets = {self._offset if n > 1 else 0, 0}
+            made = (self._make(n, o) for o in sorted(offsets, reverse=self.passes == 1))
+            found += [m for m in made if m is not None][:1]
+        return found[-1]
 
-    def _make(self, n: int) -> tuple[int, int, list[list[PackedRows]]] | None:
+    def _make(self, n: int, offset: int) -> tuple[int, int, list[list[PackedRows]]] | None:
         """(offset, shift, cells) with n rows in a multiplier, or None if that is not exact."""
-        offset = self._offset if n > 1 else 0
         shape = (self.passes, self.inputs, self.groups, self.lanes)
         by_pass = self.weights.reshape(self.inputs, self.passes, -1).transpose(1, 0, 2)
         weights = np.split(by_pass.reshape(shape), self.groups, axis=2)
@@ -126,7 +123,7 @@ class BroadcastPlan:
         if n == 1:
             return offset, 0, cells(0)
         top = max(cell.digit_widths[-1] for group in cells(0) for cell in group)
-        shift = (self.operand_width - top) // (n - 1)
+        shift = (OPERAND_WIDTH[self.multiplier] - top) // (n - 1)
         made = cells(shift)
         if all(cell.is_exact for group in made for cell in group):
             return offset, shift, made

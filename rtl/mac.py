@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from thresher.rtl.dsp48e2 import Dsp48e2
 from thresher.rtl.kernel import element_shape
 from thresher.rtl.packing import PackedRows
 
@@ -22,13 +23,13 @@ class PackedMac(wiring.Component):
     whose starting values count (with `first`). Out, `MAC_LATENCY` cycles later: `totals`, the T[i]
     of the rows in two's complement side by side, as they are after this product.
 
-    It never stops: a cycle without `valid` changes nothing. As Yosys maps it, the operands'
-    registers, product, start and accumulator are one DSP48E1; tracking is beside it in LUTs.
-    Reset leaves the sums as they are.
+    It never stops: a cycle without `valid` changes nothing. The operands' registers, product,
+    start and accumulator are one DSP, by inference or, with `multiplier` "dsp48e2", as
+    `thresher.rtl.dsp48e2` has it; tracking is beside it in LUTs. Reset leaves the sums as they are.
     """
 
-    def __init__(self, rows: PackedRows) -> None:
-        self.rows = rows
+    def __init__(self, rows: PackedRows, multiplier: str = "dsp48e1") -> None:
+        self.rows, self.multiplier = rows, multiplier
         passes = rows.weights.shape[0]
         super().__init__(
             {
@@ -46,19 +47,16 @@ class PackedMac(wiring.Component):
         m = Module()
         valid, first = Signal(), Signal()
         index = Signal(self.index.shape(), reset_less=True)
-        a = Signal(signed(rows.operand_width), reset_less=True)
-        b = Signal(self.x.shape(), reset_less=True)
-        p = Signal(signed(rows.width), reset_less=True)
         m.d.sync += [
             valid.eq(self.valid),
             first.eq(self.valid & self.first),
             index.eq(self.index),
-            a.eq(rows.operand(self.word)),
-            b.eq(self.x),
         ]
         start = by_pass(index, rows.start_words, rows.width).as_signed()
-        with m.If(valid):
-            m.d.sync += p.eq(Mux(first, start, p) + a * b)
+        if self.multiplier == "dsp48e2":
+            p = self._primitive(m, valid, first, start)
+        else:
+            p = self._arithmetic(m, valid, first, start)
         totals = []
         for i in range(rows.count):
             low = i * rows.shift
@@ -73,7 +71,29 @@ class PackedMac(wiring.Component):
         m.d.comb += self.totals.eq(Cat(*totals))
         return m
 
-    def _carry(self, m: Module, i: int, p: Signal, first: Signal, index: Signal) -> Value:
+    def _arithmetic(self, m: Module, valid: Value, first: Value, start: Value) -> Value:
+        """What Yosys and Vivado make one DSP48E1 of."""
+        rows = self.rows
+        a = Signal(signed(rows.operand_width), reset_less=True)
+        b = Signal(self.x.shape(), reset_less=True)
+        p = Signal(signed(rows.width), reset_less=True)
+        m.d.sync += [a.eq(rows.operand(self.word)), b.eq(self.x)]
+        with m.If(valid):
+            m.d.sync += p.eq(Mux(first, start, p) + a * b)
+        return p
+
+    def _primitive(self, m: Module, valid: Value, first: Value, start: Value) -> Value:
+        m.submodules.dsp = dsp = Dsp48e2()
+        m.d.comb += [
+            dsp.a.eq(self.rows.operand(self.word)),
+            dsp.b.eq(self.x),
+            dsp.c.eq(start),
+            dsp.load.eq(first),
+            dsp.enable.eq(valid),
+        ]
+        return dsp.p[: self.rows.width]
+
+    def _carry(self, m: Module, i: int, p: Value, first: Signal, index: Signal) -> Value:
         """The tracked carry out of field i, as it is after the product that `p` shows."""
         rows = self.rows
         bits = rows.tracked[i]
