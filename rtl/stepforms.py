@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 
+from thresher.rtl.affinestep import AffineStep
 from thresher.rtl.comparators import ComparatorStep
+from thresher.rtl.multiplystep import MultiplyStep
 from thresher.rtl.searchstep import SearchStep
+from thresher.rtl.shiftstep import ShiftStep
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import StepPipeline, TableStep, area_cost
 
 __all__ = ["FORMS", "step_pipeline"]
 
-_CLASSES: Mapping[str, type[StepPipeline]] = {
-    "comparators": ComparatorStep,
-    "table": TableStep,
-    "search": SearchStep,
+_CLASSES: Mapping[str, tuple[type[StepPipeline], ...]] = {
+    "comparators": (ComparatorStep,),
+    "table": (TableStep,),
+    "search": (SearchStep,),
+    "shift": (ShiftStep,),
+    "affine": (AffineStep, MultiplyStep),
 }
 
 FORMS = ("auto", *_CLASSES)
@@ -28,13 +33,11 @@ def step_pipeline(
         (`area_cost`), and of equal ones that of least latency.
     :raises ValueError: where the function cannot be made in this form.
     """
-    if form != "auto":
-        pipeline = _CLASSES[form](function=function, lanes=lanes, memory=memory)
-        if (refusal := pipeline.refusal) is not None:
-            raise ValueError(refusal)
-        return pipeline
-    if function.out_lo == function.out_hi:
-        return ComparatorStep(function=function, lanes=lanes, memory=memory)
-    made = (kind(function=function, lanes=lanes, memory=memory) for kind in _CLASSES.values())
+    kinds = sum(_CLASSES.values(), ()) if form == "auto" else _CLASSES[form]
+    if form == "auto" and function.out_lo == function.out_hi:
+        kinds = (ComparatorStep,)
+    made = [kind(function=function, lanes=lanes, memory=memory) for kind in kinds]
     possible = [pipeline for pipeline in made if pipeline.refusal is None]
+    if not possible:
+        raise ValueError(made[0].refusal)
     return min(possible, key=lambda p: (area_cost(p.resources()), p.latency))
