@@ -58,7 +58,7 @@ class Bounds:
 
 
 def step_limits(function: StepFunction) -> tuple[list[Limits], int] | None:
-    """Per channel the limits, and the sign of the steps: -1 where arguments are to be negated.
+    """Per channel the limits, and the sign of the steps: -1 where they are those of ``~a``.
 
     :returns: None where the function both rises and falls.
     """
@@ -71,8 +71,8 @@ def step_limits(function: StepFunction) -> tuple[list[Limits], int] | None:
         if unit.sign > 0:
             steps = [(t - 1, t, unit.base + k + 1) for k, t in enumerate(row)]
         else:
-            steps = [(-t, 1 - t, unit.base - k) for k, t in enumerate(row)]
-        low, high = (lo, hi) if unit.sign > 0 else (-hi, -lo)
+            steps = [(-t - 1, -t, unit.base - k) for k, t in enumerate(row)]
+        low, high = (lo, hi) if unit.sign > 0 else (~hi, ~lo)
         found.append(
             Limits(
                 tuple((a, k) for _, a, k in steps if low <= a <= high),

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Value
 
 from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
-from thresher.rtl.registers import delay, register
+from thresher.rtl.registers import delay, held, register, resized
 from thresher.rtl.searchplan import Guess, Round, SearchPlan, plan_search
 from thresher.rtl.steppipeline import area_cost
 
@@ -104,7 +104,7 @@ class SearchStep(IndexedStep):
             index = register(m, Cat(_reached(step, value, index), index), enable, f"{name}_{k}")
             if rounds[k + 1 :]:
                 least = max(r.width for r in rounds[k + 1 :])
-                value = register(m, _resized(value, least), enable, f"{name}_value{k}")
+                value = register(m, resized(value, least), enable, f"{name}_value{k}")
         return index
 
     def resources(self) -> Resources:
@@ -115,15 +115,6 @@ class SearchStep(IndexedStep):
         for plan in self.plans:
             total += _plan_resources(plan, self._width)
         return total
-
-
-def _resized(value: Value, width: int) -> Value:
-    """The lower bits of the value, extended as its sign demands, without a sign."""
-    spare = width - len(value)
-    if spare <= 0:
-        return value[:width]
-    sign = value[-1] if value.shape().signed else Const(0, 1)
-    return Cat(value, sign.replicate(spare))
 
 
 def _table(words: Sequence[int], width: int, address: Value) -> Value:
@@ -144,20 +135,7 @@ def _table(words: Sequence[int], width: int, address: Value) -> Value:
 def _reached(step: Round, value: Value, index: Value) -> Value:
     """Whether the value reaches the threshold that the index chooses."""
     offset = _table(step.offsets, step.width, index[: step.bits])
-    return (_resized(value, step.width) + offset)[step.width - 1]
-
-
-def _held(
-    m: Module, value: Value, enable: Value, name: str, *, force: Value | None, to: int
-) -> Value:
-    """A register that takes the constant `to` where `force` is 1, which its reset input can do."""
-    result = Signal(len(value), name=name, reset_less=True)
-    with m.If(enable):
-        m.d.sync += result.eq(value)
-        if force is not None:
-            with m.If(force):
-                m.d.sync += result.eq(to & ((1 << len(value)) - 1))
-    return result
+    return (resized(value, step.width) + offset)[step.width - 1]
 
 
 def _guess(
@@ -177,10 +155,10 @@ def _guess(
         below = cell < guess.first if guess.below else None
         if guess.above:
             above = register(m, cell > guess.last, clamp, f"{name}_above")
-        kept = _resized(value, max(width, low + guess.cell_bits))
-        value = _held(m, kept, clamp, f"{name}_clamped", force=below, to=guess.least)
-    address = _resized(value, low + guess.cell_bits)[low:]
-    index = _held(
+        kept = resized(value, max(width, low + guess.cell_bits))
+        value = held(m, kept, clamp, f"{name}_clamped", force=below, to=guess.least)
+    address = resized(value, low + guess.cell_bits)[low:]
+    index = held(
         m,
         _table(guess.table, guess.bits, address),
         enable,
@@ -188,8 +166,8 @@ def _guess(
         force=above,
         to=guess.table[guess.last % size],
     )
-    rest = _resized(value, width)
-    return index, _held(m, rest, enable, f"{name}_rest_in", force=above, to=guess.most)
+    rest = resized(value, width)
+    return index, held(m, rest, enable, f"{name}_rest_in", force=above, to=guess.most)
 
 
 def _table_luts(words: Sequence[int], width: int, spare: int = 0) -> int:

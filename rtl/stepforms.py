@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 
+from thresher.rtl.affinestep import AffineStep
 from thresher.rtl.comparators import ComparatorStep
+from thresher.rtl.multiplystep import MultiplyStep
 from thresher.rtl.searchstep import SearchStep
+from thresher.rtl.shiftstep import ShiftStep
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import StepPipeline, TableStep, area_cost
 
 __all__ = ["FORMS", "step_pipeline"]
 
-_CLASSES: Mapping[str, type[StepPipeline]] = {
-    "comparators": ComparatorStep,
-    "table": TableStep,
-    "search": SearchStep,
+_CLASSES: Mapping[str, tuple[type[StepPipeline], ...]] = {
+    "comparators": (ComparatorStep,),
+    "table": (TableStep,),
+    "search": (SearchStep,),
+    "shift": (ShiftStep,),
+    "affine": (AffineStep, MultiplyStep),
 }
 
 FORMS = ("auto", "fast", *_CLASSES)
@@ -29,15 +34,14 @@ def step_pipeline(
         of equal ones the smallest.
     :raises ValueError: where the function cannot be made in this form.
     """
-    if form not in ("auto", "fast"):
-        pipeline = _CLASSES[form](function=function, lanes=lanes, memory=memory)
-        if (refusal := pipeline.refusal) is not None:
-            raise ValueError(refusal)
-        return pipeline
-    if function.out_lo == function.out_hi:
-        return ComparatorStep(function=function, lanes=lanes, memory=memory)
-    made = (kind(function=function, lanes=lanes, memory=memory) for kind in _CLASSES.values())
+    free = form in ("auto", "fast")
+    kinds = sum(_CLASSES.values(), ()) if free else _CLASSES[form]
+    if free and function.out_lo == function.out_hi:
+        kinds = (ComparatorStep,)
+    made = [kind(function=function, lanes=lanes, memory=memory) for kind in kinds]
     possible = [pipeline for pipeline in made if pipeline.refusal is None]
+    if not possible:
+        raise ValueError(made[0].refusal)
     if form == "fast":
         return min(possible, key=lambda p: (p.latency, area_cost(p.resources())))
     return min(possible, key=lambda p: (area_cost(p.resources()), p.latency))
