@@ -174,3 +174,12 @@ def _channels(count: int) -> StepFunction:
 def test_refuses(change: dict[str, object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         Step(**{"function": _channels(6), "lanes": 2} | change)  # type: ignore[arg-type]
+
+
+def test_a_search_keeps_the_bits_of_its_widest_round() -> None:
+    """The round behind the guess is narrower here than the one that follows."""
+    thresholds = [-248, -181, -174, -144, -123, -121, -104, -16, 3, 7, 190, 202, 205, 247, 279]
+    function = StepFunction(-288, 287, np.array([thresholds]), np.arange(-8, 8)[None])
+    kernel = Step(function=function, lanes=1, form="search")
+    x = np.arange(-288, 288)[:, None]
+    np.testing.assert_array_equal(simulate(kernel, {"i": x}).outputs["o"], kernel.compute(x)[0])
