@@ -105,7 +105,7 @@ class Fanout(Kernel):
         if to == (_LAST,):
             beats = self.kernel.outputs[self.port].beats
             processes.append((Firing((_LAST,), self.names, beats),))
-        return Timing(tuple(processes), pipes)
+        return Timing(tuple(processes), pipes, inner.initial)
 
     def resources(self) -> Resources:
         count = len(self.branches)

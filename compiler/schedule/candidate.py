@@ -42,7 +42,7 @@ class Candidate:
         """
         closing = closing_edges(self.netlist)
         depths = {
-            (src, dst): 3 * beats if (src, dst) in closing else -1
+            (src, dst): 3 * beats if (src, dst) in closing else -3 * beats - 64
             for src, dst, beats in self.netlist.edges
         }
         return predict_shortly(network_of(self.netlist, depths))

@@ -15,7 +15,7 @@ from thresher.compiler.integer import ir
 from thresher.compiler.schedule.patterns import Order, order_of
 
 __all__ = [
-    "ConcatSpec", "FlatGraph", "InjectSpec", "Item", "SplitSpec", "Spec", "Stream", "TapSpec",
+    "ConcatSpec", "FlatGraph", "InjectSpec", "Item", "LoopStateSpec", "SplitSpec", "Spec", "Stream", "TapSpec",
     "flatten",
 ]  # fmt: skip
 
@@ -55,6 +55,18 @@ class TapSpec:
 
 
 @dataclass(frozen=True)
+class LoopStateSpec:
+    """A state's way from one step to the next; ports `i`, `o`, `final`.
+
+    :param initial: every element of the first state.
+    """
+
+    steps: int
+    state: ir.Tensor
+    initial: int
+
+
+@dataclass(frozen=True)
 class ConcatSpec:
     """Elements from each input in turn; ports `i0`, `i1`, ..., `o`."""
 
@@ -78,7 +90,7 @@ class FusedSpec:
 
 Spec = (
     ir.MatMul | ir.Step | ir.ArgMax | FusedSpec | Order
-    | InjectSpec | TapSpec | ConcatSpec | SplitSpec
+    | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from thresher.compiler.schedule.flatten import (
     FusedSpec,
     InjectSpec,
     Item,
+    LoopStateSpec,
     SplitSpec,
     TapSpec,
 )
@@ -24,6 +25,7 @@ from thresher.rtl.argmax import Argmax
 from thresher.rtl.deal import Deal
 from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.kernel import Kernel
+from thresher.rtl.loopstate import LoopState
 from thresher.rtl.recurrence import Inject, Tap
 from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Concat, Select, Split
@@ -63,6 +65,8 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
             kind, allowed, make = _concat(spec, tensors)
         case InjectSpec():
             kind, allowed, make = _inject(spec)
+        case LoopStateSpec():
+            kind, allowed, make = _state(spec, "final" in item.outputs)
         case TapSpec():
             kind, allowed, make = _tap(spec, "final" in item.outputs)
     name = names.of(kind, item.origin.name)
@@ -231,6 +235,18 @@ def _inject(spec: InjectSpec) -> _Made:
         )  # fmt: skip
 
     return "inject", _lanes(row_length(state.shape)), make
+
+
+def _state(spec: LoopStateSpec, final: bool) -> _Made:
+    state = spec.state
+
+    def make(lanes: int) -> Kernel:
+        return LoopState(
+            steps=spec.steps, beats=state.size // lanes, lanes=lanes, lo=state.lo, hi=state.hi,
+            initial=spec.initial, final=final,
+        )  # fmt: skip
+
+    return "state", _lanes(row_length(state.shape)), make
 
 
 def _tap(spec: TapSpec, final: bool) -> _Made:

@@ -115,8 +115,8 @@ class Space:
     def within(self, name: str, budget: int, dataflow: frozenset[str] | None) -> list[Choice]:
         """A kernel's foldings of at most `budget` cycles a frame, of one dataflow if given.
 
-        Of large matrices only foldings up to twice as fast as needed are looked at; of what has
-        but lanes, the fewest that are fast enough.
+        Of large matrices only foldings up to twice as fast as needed are looked at; of output
+        lanes, the fewest that are fast enough.
         """
         found = [
             c for c in self.choices[name]
@@ -127,7 +127,12 @@ class Space:
         least = found[-1].cycles
         if not products(found[-1].folding):
             return [c for c in found if c.cycles == least]
-        return [c for c in found if 2 * c.cycles > least] if len(found) > 8 else found
+        found = [c for c in found if 2 * c.cycles > least] if len(found) > 8 else found
+        lanes: dict[int, int] = {}  # of a broadcast, by rows
+        for c in found:
+            most = lanes.get(c.folding.get("rows", 0), c.folding.get("lanes", 0))
+            lanes[c.folding.get("rows", 0)] = min(most, c.folding.get("lanes", 0))
+        return [c for c in found if c.folding.get("lanes", 0) == lanes[c.folding.get("rows", 0)]]
 
     def cheapest(
         self, budgets: Mapping[str, int], dataflows: Mapping[str, frozenset[str]], limits: Limits

@@ -3,7 +3,8 @@
 1. A Step that alone reads a Binary is fused behind it.
 2. What no output needs is dropped: whole items, the `final` of a Tap, the `value` of an ArgMax.
 3. A Tap whose state nobody reads at the next step becomes a Reorder of the last step.
-4. Reorders of one stream that each take a contiguous part of its period, no two of them the same
+4. A Tap and the Inject that it feeds become one where the state starts from one constant.
+5. Reorders of one stream that each take a contiguous part of its period, no two of them the same
    elements, become one Split.
 """
 
@@ -16,7 +17,9 @@ from thresher.compiler.integer import ir
 from thresher.compiler.schedule.flatten import (
     FlatGraph,
     FusedSpec,
+    InjectSpec,
     Item,
+    LoopStateSpec,
     SplitSpec,
     Stream,
     TapSpec,
@@ -39,7 +42,7 @@ def readers(flat: FlatGraph) -> Mapping[str, list[tuple[Item | None, str]]]:
 
 def simplify(flat: FlatGraph) -> FlatGraph:
     """The same network with less; see the module's text."""
-    return _split(_drop(_fuse(flat)))
+    return _split(_close(_drop(_fuse(flat))))
 
 
 def _with_items(flat: FlatGraph, items: Iterable[Item], extra: Iterable[Stream] = ()) -> FlatGraph:
@@ -100,8 +103,34 @@ def _drop(flat: FlatGraph) -> FlatGraph:
     return _with_items(flat, items)
 
 
-def _split(flat: FlatGraph) -> FlatGraph:
+def _close(flat: FlatGraph) -> FlatGraph:
     """Case 4."""
+    taps = {
+        item.outputs["feedback"]: item
+        for item in flat.items
+        if isinstance(item.spec, TapSpec) and "feedback" in item.outputs
+    }
+    gone: set[int] = set()
+    closed: dict[int, Item] = {}
+    for item in flat.items:
+        spec = item.spec
+        if isinstance(spec, InjectSpec) and len(set(spec.initial or ())) == 1 and spec.steps > 1:
+            tap = taps[item.inputs["feedback"]]
+            assert spec.initial is not None
+            rest = {port: name for port, name in tap.outputs.items() if port == "final"}
+            closed[id(item)] = Item(
+                LoopStateSpec(spec.steps, spec.state, spec.initial[0]),
+                item.origin,
+                tap.inputs,
+                {**item.outputs, **rest},
+                True,
+            )
+            gone.add(id(tap))
+    return _with_items(flat, [closed.get(id(i), i) for i in flat.items if id(i) not in gone])
+
+
+def _split(flat: FlatGraph) -> FlatGraph:
+    """Case 5."""
     groups: dict[tuple[str, int], list[Item]] = {}
     for item in flat.items:
         if isinstance(item.spec, Order) and item.spec.segment:
