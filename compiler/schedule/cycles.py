@@ -117,7 +117,7 @@ class Run:
         for name, t in timings.items():
             real = network.timings[name].initial  # these can leave in cycle 0, no sooner
             ports[name] = {
-                p: Channel(pipe, put=[-pipe.forward if p in real else _ALWAYS] * t.initial.get(p, 0))
+                p: Channel(pipe, [-pipe.forward if p in real else _ALWAYS] * t.initial.get(p, 0))
                 for p, pipe in t.pipes.items()
             }
 

@@ -15,8 +15,8 @@ from thresher.compiler.integer import ir
 from thresher.compiler.schedule.patterns import Order, order_of
 
 __all__ = [
-    "ConcatSpec", "FlatGraph", "InjectSpec", "Item", "LoopStateSpec", "SplitSpec", "Spec", "Stream", "TapSpec",
-    "flatten",
+    "ConcatSpec", "FlatGraph", "InjectSpec", "Item", "LoopStateSpec", "SplitSpec", "Spec",
+    "Stream", "TapSpec", "flatten",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from math import gcd, lcm
 import numpy as np
 
 from thresher.compiler.integer import ir
+from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast
 from thresher.compiler.schedule.flatten import (
     ConcatSpec,
     FlatGraph,
@@ -18,7 +19,6 @@ from thresher.compiler.schedule.flatten import (
     SplitSpec,
     TapSpec,
 )
-from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Names, Request
 from thresher.rtl.argmax import Argmax

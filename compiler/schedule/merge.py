@@ -63,7 +63,7 @@ def _next(
     """An edge from a register in a loop to a fork or a deal."""
     for edge in edges:
         (name, port), (target, _), _ = edge
-        if name in inner and isinstance(kernels[target], Fork | Deal):
-            if is_register(kernels[name].timing().pipes[port]):
-                return edge
+        dealt = name in inner and isinstance(kernels[target], Fork | Deal)
+        if dealt and is_register(kernels[name].timing().pipes[port]):
+            return edge
     return None

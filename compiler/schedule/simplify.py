@@ -1,6 +1,8 @@
 """What follows from who reads a stream.
 
 1. A Step that alone reads a Binary is fused behind it.
+   In a loop, a Step of such a sum's result, which others read too, becomes a sum with one step of
+   its own: it need not wait for the first one.
 2. What no output needs is dropped: whole items, the `final` of a Tap, the `value` of an ArgMax.
 3. A Tap whose state nobody reads at the next step becomes a Reorder of the last step.
 4. A Tap and the Inject that it feeds become one where the state starts from one constant.
@@ -14,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from thresher.compiler.integer import ir
+from thresher.compiler.integer.passes.compose_steps import composed
 from thresher.compiler.schedule.flatten import (
     FlatGraph,
     FusedSpec,
@@ -42,7 +45,7 @@ def readers(flat: FlatGraph) -> Mapping[str, list[tuple[Item | None, str]]]:
 
 def simplify(flat: FlatGraph) -> FlatGraph:
     """The same network with less; see the module's text."""
-    return _split(_close(_drop(_fuse(flat))))
+    return _split(_close(_drop(_ahead(_fuse(flat)))))
 
 
 def _with_items(flat: FlatGraph, items: Iterable[Item], extra: Iterable[Stream] = ()) -> FlatGraph:
@@ -73,6 +76,32 @@ def _fuse(flat: FlatGraph) -> FlatGraph:
             spec = FusedSpec(item.spec.binary, step.spec)
             items.append(Item(spec, step.origin, item.inputs, step.outputs, item.inner))
         elif id(item) not in gone:
+            items.append(item)
+    return _with_items(flat, items)
+
+
+def _ahead(flat: FlatGraph) -> FlatGraph:
+    """Case 1 in loops."""
+    maker = {name: item for item in flat.items for name in item.outputs.values()}
+    items = []
+    for item in flat.items:
+        source = maker.get(item.inputs.get("i", "")) if item.inner else None
+        spec = source.spec if source is not None else None
+        if (
+            source is not None
+            and isinstance(item.spec, ir.Step)
+            and isinstance(spec, FusedSpec)
+            and spec.step is not None
+            and spec.binary.op != "mul"
+        ):
+            first, then = spec.step, item.spec
+            function, channel = composed(
+                first.function, first.channel, then.function, then.channel
+            )
+            step = ir.Step(first.x, function, channel, then.out)
+            fused = FusedSpec(spec.binary, step)
+            items.append(Item(fused, item.origin, source.inputs, item.outputs, True))
+        else:
             items.append(item)
     return _with_items(flat, items)
 

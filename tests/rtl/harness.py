@@ -194,7 +194,8 @@ def simulate(
     sources = [
         _Source(n, p, getattr(dut, n), pack_beats(p, inputs[n])) for n, p in kernel.inputs.items()
     ]
-    # what starts a period without any input, or holds beats at the start, goes on after the last one that is looked at
+    # what starts a period without any input, or holds beats at the start, goes on after the
+    # last one that is looked at
     timing = kernel.timing()
     surplus = bool(timing.initial) or any(not p[0].takes for p in timing.processes)
     sinks = [
