@@ -150,7 +150,7 @@ STEP = StepFunction(0, 99, np.arange(4)[:, None], np.array([[0, 1]]))
         ({"step": "relu"}, TypeError, "function must be a StepFunction, not 'relu'"),
         ({"step": STEP, "a": (-1, 5)}, ValueError,
          r"function must cover the interval \[-1, 8\], not \[0, 99\]"),
-        ({"step": STEP, "form": "x"}, ValueError, "form must be one of auto, fast, comparators, table"),
+        ({"step": STEP, "form": "x"}, ValueError, "form must be one of auto, fast"),
         ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
     ],
 )  # fmt: skip

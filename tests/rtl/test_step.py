@@ -162,7 +162,7 @@ def _channels(count: int) -> StepFunction:
         ({"function": abs}, TypeError, "function must be a StepFunction, not <built-in"),
         ({"lanes": 0}, ValueError, "lanes must be at least 1, not 0"),
         ({"lanes": 4}, ValueError, "lanes must divide the 6 channels, not 4"),
-        ({"form": "search"}, ValueError, "form must be one of auto, fast, comparators, table, not"),
+        ({"form": "guess"}, ValueError, "form must be one of auto, fast, comparators, table, "),
         ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
         ({"i_lo": -1}, ValueError, r"function must cover the interval \[-1, 9\], not \[0, 9\]"),
         ({"i_lo": 5, "i_hi": 4}, ValueError, "i must be a non-empty interval"),
