@@ -116,8 +116,8 @@ class Elementwise(Kernel):
             op=self.op, a=self.a, b=self.b, constants=rows, shift_a=self.shift_a,
             shift_b=self.shift_b, lanes=self.lanes, memory=self.memory,
         )  # fmt: skip
-        short = self.form == "fast" and self.step is not None and self.op != "mul"
-        if not short or rows is not None or registered.shape.width > _NARROW:
+        narrow = self.op != "mul" and rows is None and registered.shape.width <= _NARROW
+        if self.form != "fast" or self.step is None or not narrow:
             return registered
         lows, highs = registered.ends()
         function = restricted(self.step, int(lows.min()), int(highs.max()))

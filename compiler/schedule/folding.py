@@ -67,7 +67,7 @@ def check_folding(requests: Mapping[str, Request], folding: Mapping[str, object]
             )
         checked[name] = {key: _checked(name, key, given[key], allowed[key]) for key in allowed}
         if not requests[name].fits(checked[name]):
-            first_key, *others = reversed(allowed)
+            first_key, *others = list(allowed)[::-1]
             raise ThresherError(
                 f"folding of kernel '{name}': {first_key} must divide {' and '.join(others)}, "
                 f"not {json.dumps(given)}; write {first_key} as 1"

@@ -35,7 +35,8 @@ def merge(
     kernels: Mapping[str, Kernel], edges: Collection[_Edge], inner: Collection[str]
 ) -> Merged:
     """The netlist with the forks and deals behind `inner` kernels made part of them."""
-    made, left, moved = dict(kernels), list(edges), {}
+    made, left = dict(kernels), list(edges)
+    moved: dict[End, End] = {}
     inner = set(inner)
     while (found := _next(made, left, inner)) is not None:
         edge = found

@@ -198,7 +198,7 @@ class _Search:
 
     def _by_area(self, interval: int) -> Iterator[tuple[Family, Folding]]:
         """The families that can keep an interval, the one with the least area first."""
-        found = []
+        found: list[tuple[int, int, Family, Folding]] = []
         for family in self.families:
             folding = family.for_interval(interval, self.limits)
             if folding is not None:
@@ -230,7 +230,7 @@ class _Search:
 
     def _for_latency(self) -> Design:
         """The least area whose latency, and interval if asked for, meet the targets."""
-        found = []
+        found: list[tuple[int, int, Family, Candidate]] = []
         for family in self.families:
 
             def meets(budget: int, family: Family = family) -> bool:

@@ -149,7 +149,7 @@ class Space:
             states = _combined(states, choices, keys, limits)
         if not states:
             return None
-        return dict(zip(reversed(budgets), states[0].foldings(), strict=True))
+        return dict(zip(list(budgets)[::-1], states[0].foldings(), strict=True))
 
     def choice(self, name: str, folding: Mapping[str, int]) -> Choice:
         """The choice with this folding."""

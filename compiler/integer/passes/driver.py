@@ -31,6 +31,7 @@ def optimise(graph: IntegerGraph, *, join: bool = False) -> IntegerGraph:
     :raises IllegalGraphError: the passes do not come to rest: a defect of theirs.
     """
     graph = dead_code(graph)
+    run: Pass
     if join:
         for run in (sink_reshapes, push_bias, join_sums):
             graph = dead_code(run(graph))
