@@ -10,6 +10,7 @@ import onnx
 
 from thresher.compiler.importer import import_model, load_model
 from thresher.compiler.integer.golden import Golden
+from thresher.compiler.integer.passes.driver import optimise
 from thresher.compiler.reference import Reference
 from thresher.compiler.schedule import ScheduleOptions, schedule
 from thresher.compiler.schedule.design import Design
@@ -87,5 +88,8 @@ def compile_model(
             capacity=options.capacity,
             folding=options.folding or None,
         ),
+        alternatives=(optimise(streamlined.source, join=True),),
     )
+    if design.limit:
+        say(design.limit)
     return Compiled(model.SerializeToString(), options, streamlined, design)

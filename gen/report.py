@@ -8,6 +8,7 @@ import numpy as np
 from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.links import estimate
 from thresher.gen.compiled import Compiled
+from thresher.rtl.fanout import core
 from thresher.rtl.kernel import Kernel, Port
 
 __all__ = ["compile_report", "with_synthesis", "with_verification"]
@@ -54,10 +55,10 @@ def _port(port: Port) -> dict[str, object]:
 def _kernel(compiled: Compiled, name: str, kernel: Kernel) -> dict[str, object]:
     design = compiled.design
     return {
-        "kind": type(kernel).__name__,
+        "kind": type(core(kernel)).__name__,
         "tensor": design.origins.get(name, ""),
         "folding": dict(design.folding.get(name, {})),
-        "parameters": _parameters(kernel),
+        "parameters": _parameters(core(kernel)),
         "inputs": {n: _port(p) for n, p in kernel.inputs.items()},
         "outputs": {n: _port(p) for n, p in kernel.outputs.items()},
         "estimated": asdict(kernel.resources()),

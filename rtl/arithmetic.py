@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Const, Module, Shape, Value
+from amaranth.hdl import Const, Module, Shape, Signal, Value
 from amaranth.lib import data
 
 from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_resources, tree_stages
@@ -34,6 +34,7 @@ class Arithmetic:
     :param b: the same of `b`, or None.
     :param constants: int64 (rows, lanes), in place of `b`; rows that are equal count as one.
     :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
+    :param registered: results come from a register; else, of two streams' sum, at once.
     """
 
     op: str
@@ -44,6 +45,7 @@ class Arithmetic:
     shift_b: int
     lanes: int
     memory: str
+    registered: bool = True
 
     def __post_init__(self) -> None:
         rows = self.constants
@@ -91,6 +93,8 @@ class Arithmetic:
     @property
     def latency(self) -> int:
         """Register stages: memory of constants, then the operation."""
+        if not self.registered:
+            return 0
         trees = [tree_stages(self._terms(lane, Const(0))) for lane in range(self._in_trees)]
         return self._fetch_latency + max([1, *trees])
 
@@ -139,7 +143,11 @@ class Arithmetic:
         for k in range(self.lanes):
             a_value = delay(m, a[k], enables[:fetch], f"a{k}")
             value = OPS[self.op](a_value << self.shift_a, b[k] << self.shift_b)
-            results.append(register(m, value, enables[fetch], f"result{k}", shape=shape))
+            if self.registered:
+                results.append(register(m, value, enables[fetch], f"result{k}", shape=shape))
+            else:
+                m.d.comb += (result := Signal(shape, name=f"result{k}")).eq(value)
+                results.append(result)
         return results
 
     def _constants(self, m: Module, row: Value, enables: Sequence[Value]) -> list[Value]:
@@ -167,7 +175,7 @@ class Arithmetic:
         else:
             b = self._constant_shape.width
         if self.op != "mul":
-            each = Resources(lut=width, ff=width)
+            each = Resources(lut=width, ff=width if self.registered else 0)
         elif a + b >= _DSP_MIN_WIDTH:
             each = Resources(dsp=1)
         else:

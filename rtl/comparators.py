@@ -7,14 +7,13 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value
 from amaranth.lib import data
 
+from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import delay, register
 from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
-from thresher.rtl.steppipeline import StepPipeline
 
 __all__ = ["ComparatorStep", "decode"]
 
-_DIRECT_BITS = 10  # greatest index that is the result itself
 _FALSE, _TRUE = Const(0), Const(1)
 
 
@@ -53,76 +52,23 @@ def decode(m: Module, marks: Sequence[Value], enables: Sequence[Value], name: st
     return Cat(*reversed(index + left))
 
 
-class ComparatorStep(StepPipeline):
+class ComparatorStep(IndexedStep):
     """The argument against every threshold at once, and the marks decoded.
 
-    The marks of sorted thresholds are sorted too, so no adder is needed to count them. Where
-    the function only rises (or falls), each step of height n stands n times, and so many marks
-    are set before and behind, that their number is the result's lower bits: `direct`. Else
-    the number is looked up in a table. Thresholds that change from beat to beat are in memory.
+    The marks of sorted thresholds are sorted too, so no adder is needed to count them.
+    Thresholds that change from beat to beat are in memory.
     """
-
-    @cached_property
-    def _unit(self) -> tuple[np.ndarray, bool] | None:
-        """Thresholds and whether their marks are inverted, if the form is direct."""
-        unit = self.function.unit_steps()
-        least = self.function.thresholds.shape[1]
-        if unit is None or self._direct_bits > _DIRECT_BITS:
-            return None
-        if unit.thresholds.shape[1] > 2 * least + 4:
-            return None
-        return (unit.thresholds, False) if unit.sign > 0 else (unit.thresholds[:, ::-1], True)
-
-    @property
-    def _direct_bits(self) -> int:
-        """Lower bits that differ between results; all, where the sign is among them."""
-        lo, hi = self.function.out_lo, self.function.out_hi
-        return self.shape.width if lo < 0 <= hi else (lo ^ hi).bit_length()
-
-    @property
-    def direct(self) -> bool:
-        """The number of marks is the result, without a table."""
-        return self._unit is not None
-
-    @property
-    def index_bits(self) -> int:
-        """Bits of the number of marks."""
-        return self._direct_bits if self.direct else self.function.thresholds.shape[1].bit_length()
-
-    @cached_property
-    def _columns(self) -> np.ndarray:
-        """int64 (C, 2**index_bits - 1): the threshold behind each mark.
-
-        A mark is ``(threshold <= argument) != inverted``; `lo` and `hi + 1` make constants.
-        """
-        thresholds, inverted = self._unit or (self.function.thresholds, False)
-        lo, hi = self.function.lo, self.function.hi
-        below = 0
-        if self.direct:
-            low = self.function.out_lo
-            below = (
-                low + (1 << self.index_bits - 1)
-                if low < 0 <= self.function.out_hi
-                else (low & (1 << self.index_bits) - 1)
-            )
-        above = (1 << self.index_bits) - 1 - below - thresholds.shape[1]
-        pad = (hi + 1, lo) if inverted else (lo, hi + 1)
-        return np.pad(thresholds, ((0, 0), (below, above)), constant_values=(pad,))
-
-    @property
-    def _inverted(self) -> bool:
-        return self._unit is not None and self._unit[1]
 
     def _lane_columns(self, lane: int) -> list[tuple[int, ...]]:
         """Per mark its thresholds by row; one alone where all rows agree."""
-        columns = self._columns[self.channels(lane)].T.tolist()
+        columns = self.columns[self.channels(lane)].T.tolist()
         return [tuple(c[:1]) if len(set(c)) == 1 else tuple(c) for c in columns]
 
     def _constant(self, column: tuple[int, ...]) -> Value | None:
         if column == (self.function.lo,):
-            return _FALSE if self._inverted else _TRUE
+            return _FALSE if self.inverted else _TRUE
         if column == (self.function.hi + 1,):
-            return _TRUE if self._inverted else _FALSE
+            return _TRUE if self.inverted else _FALSE
         return None
 
     @cached_property
@@ -177,16 +123,13 @@ class ComparatorStep(StepPipeline):
                 mark = self._constant(column)
                 if mark is None:
                     threshold = thresholds.get((lane, column), Const(column[0]))
-                    beyond = (value < threshold) if self._inverted else (value >= threshold)
+                    beyond = (value < threshold) if self.inverted else (value >= threshold)
                     mark = register(m, beyond, enables[fetch], f"{name}_mark{lane}_{k}")
                 marks[column] = mark
             index = decode(
                 m, [marks[c] for c in columns], enables[fetch + 1 : decoded], f"{name}_{lane}"
             )
-            if self.direct:
-                results.append(self._extended(index))
-            else:
-                results.append(self._looked_up(m, lane, Cat(index, row), enables[-1], name))
+            results.append(self.result(m, lane, index, row, enables[-1], name))
         return results
 
     def _fetch(
@@ -204,27 +147,6 @@ class ComparatorStep(StepPipeline):
         word = data.View(layout, delay(m, rom.data, enables[1:], f"{name}_threshold"))
         return {key: word[k] for k, key in enumerate(self._stored)}
 
-    def _extended(self, index: Value) -> Value:
-        """The result whose lower bits are the index."""
-        low, bits = self.function.out_lo, self.index_bits
-        if low < 0 <= self.function.out_hi:
-            return Cat(index[:-1], ~index[-1]).as_signed()
-        result = Cat(index, Const(low >> bits, self.shape.width - bits))
-        return result.as_signed() if self.shape.signed else result
-
-    def _looked_up(self, m: Module, lane: int, address: Value, enable: Value, name: str) -> Value:
-        """The result that a table holds at (row, index)."""
-        f = self.function
-        values = np.broadcast_to(f.values, (f.channels, f.values.shape[1]))[self.channels(lane)]
-        spare = (1 << self.index_bits) - values.shape[1]
-        table = np.pad(values, ((0, 0), (0, spare)), mode="edge").reshape(-1, 1)
-        words = pack_words(np.clip(table, f.out_lo, f.out_hi), self.shape.width)
-        m.submodules[f"{name}_values{lane}"] = rom = Rom(
-            words=words, width=self.shape.width, memory="lut"
-        )
-        m.d.comb += [rom.address.eq(address), rom.enable.eq(enable)]
-        return rom.data.as_signed() if self.shape.signed else rom.data
-
     def resources(self) -> Resources:
         """Comparators with constants take about 2 bits a LUT to 6 bits, 4.5 beyond; others 1.5."""
         if self.latency == 0:
@@ -239,10 +161,7 @@ class ComparatorStep(StepPipeline):
             lut += (1 << self.index_bits) // 3
             ff += len(distinct) + self.shape.width * (self.latency - self._fetch_latency)
             ff += bits * self._fetch_latency
-        total = Resources(lut=lut, ff=ff)
-        if not self.direct:
-            each = rom_resources(self.rows << self.index_bits, self.shape.width, "lut")
-            total += sum((each for _ in range(self.lanes)), Resources())
+        total = Resources(lut=lut, ff=ff) + self.result_resources()
         if self._stored:
             width = len(self._stored) * self._threshold_shape.width
             total += rom_resources(self.rows, width, self._bound)

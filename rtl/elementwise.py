@@ -1,7 +1,7 @@
 """Sums, differences and products, element by element, with a step function fused behind."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,7 @@ from thresher.rtl.timing import Firing, Timing, register_stages
 __all__ = ["Elementwise", "ElementwiseComponent"]
 
 _EXACT_IN_INT = 1 << 62
+_NARROW = 8  # bits of a sum that a fast step can follow in the same stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class Elementwise(Kernel):
     :param shift_b: at least 0.
     :param lanes: elements a beat; divides the channels of `constant` and `step`.
     :param step: applied to the result, whose whole interval it must cover; default none.
-    :param form: of the step, as in `Step`.
+    :param form: of the step, as in `Step`; "fast" leaves out the register between a narrow sum
+        and its step.
     :param memory: of the step, and of constants that change from beat to beat.
     :raises TypeError: for a parameter of the wrong type.
     :raises ValueError: for one out of range.
@@ -110,16 +112,18 @@ class Elementwise(Kernel):
         if rows is not None:
             scalar = len(rows) == 1
             rows = np.full((1, self.lanes), rows[0]) if scalar else rows.reshape(-1, self.lanes)
-        return Arithmetic(
-            op=self.op,
-            a=self.a,
-            b=self.b,
-            constants=rows,
-            shift_a=self.shift_a,
-            shift_b=self.shift_b,
-            lanes=self.lanes,
-            memory=self.memory,
-        )
+        registered = Arithmetic(
+            op=self.op, a=self.a, b=self.b, constants=rows, shift_a=self.shift_a,
+            shift_b=self.shift_b, lanes=self.lanes, memory=self.memory,
+        )  # fmt: skip
+        narrow = self.op != "mul" and rows is None and registered.shape.width <= _NARROW
+        if self.form != "fast" or self.step is None or not narrow:
+            return registered
+        lows, highs = registered.ends()
+        function = restricted(self.step, int(lows.min()), int(highs.max()))
+        if step_pipeline(function, lanes=self.lanes, form=self.form).latency == 0:
+            return registered
+        return replace(registered, registered=False)
 
     @cached_property
     def pipeline(self) -> StepPipeline | None:

@@ -13,7 +13,7 @@ from thresher.rtl.kernel import Kernel, Port, Resources
 from thresher.rtl.lutram import lutram_resources
 from thresher.rtl.timing import Firing, Timing, fifo_pipe
 
-__all__ = ["Fifo"]
+__all__ = ["Fifo", "FifoControl"]
 
 _REGISTERS = 2  # beats up to which a FIFO is built from registers
 
@@ -74,21 +74,21 @@ class Fifo(Kernel):
         return MemoryFifo(self) if self.in_memory else RegisterFifo(self)
 
 
-class _FifoControl(wiring.Component):
+class FifoControl(wiring.Component):
     """Counts beats: `level`, `i_ready` and `o_valid` are registers; `put` and `take` transfers.
 
-    Reset empties it.
+    :param filled: beats that it holds from the reset on.
     """
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, filled: int = 0) -> None:
         self._depth = depth
         super().__init__(
             {
                 "i_valid": wiring.In(1),
-                "i_ready": wiring.Out(1, init=1),
-                "o_valid": wiring.Out(1),
+                "i_ready": wiring.Out(1, init=int(filled < depth)),
+                "o_valid": wiring.Out(1, init=int(filled > 0)),
                 "o_ready": wiring.In(1),
-                "level": wiring.Out(range(depth + 1)),
+                "level": wiring.Out(range(depth + 1), init=filled),
                 "put": wiring.Out(1),
                 "take": wiring.Out(1),
             }
@@ -112,8 +112,8 @@ class _FifoControl(wiring.Component):
         return m
 
 
-def _connect_control(m: Module, fifo: wiring.Component, depth: int) -> _FifoControl:
-    m.submodules.control = control = _FifoControl(depth)
+def _connect_control(m: Module, fifo: wiring.Component, depth: int) -> FifoControl:
+    m.submodules.control = control = FifoControl(depth)
     m.d.comb += [
         control.i_valid.eq(fifo.i.valid),
         fifo.i.ready.eq(control.i_ready),

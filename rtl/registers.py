@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 
-__all__ = ["delay", "register"]
+__all__ = ["delay", "held", "register", "resized"]
 
 
 def register(
@@ -24,3 +24,28 @@ def delay(m: Module, value: Value, enables: Sequence[Value], name: str) -> Value
     for k, enable in enumerate(enables):
         value = register(m, value, enable, f"{name}_{k}")
     return value
+
+
+def held(
+    m: Module, value: Value, enable: Value, name: str, *, force: Value | None, to: int
+) -> Value:
+    """A register that takes the constant `to` where `force` is 1; its reset input does this.
+
+    Therefore it has no other reset.
+    """
+    result = Signal(value.shape(), name=name, reset_less=True)
+    with m.If(enable):
+        m.d.sync += result.eq(value)
+        if force is not None:
+            with m.If(force):
+                m.d.sync += result.eq(Const(to & ((1 << len(value)) - 1), len(value)))
+    return result
+
+
+def resized(value: Value, width: int) -> Value:
+    """The lower bits of the value, extended as its sign demands, without a sign."""
+    spare = width - len(value)
+    if spare <= 0:
+        return value[:width]
+    sign = value[-1] if value.shape().signed else Const(0, 1)
+    return Cat(value, sign.replicate(spare))

@@ -9,18 +9,15 @@ from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 
 from thresher.rtl.checks import check_choice, check_int, check_interval, stream_rows
-from thresher.rtl.comparators import ComparatorStep
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources
-from thresher.rtl.rom import BRAM18_IN_LUTS, MEMORIES
+from thresher.rtl.rom import MEMORIES
+from thresher.rtl.stepforms import FORMS, step_pipeline
 from thresher.rtl.stepfunction import StepFunction
-from thresher.rtl.steppipeline import TABLE_LIMIT, StepPipeline, TableStep, restricted
+from thresher.rtl.steppipeline import StepPipeline, restricted
 from thresher.rtl.timing import Firing, Timing, register_stages
 
 __all__ = ["FORMS", "Step", "StepComponent", "check_step", "count_rows", "step_pipeline"]
-
-FORMS = ("auto", "comparators", "table")
-"""How the hardware of a step function may be asked for."""
 
 
 def check_step(function: object, lanes: int, form: object, memory: object) -> None:
@@ -31,28 +28,6 @@ def check_step(function: object, lanes: int, form: object, memory: object) -> No
         raise ValueError(f"lanes must divide the {function.channels} channels, not {lanes}")
     check_choice("form", form, FORMS)
     check_choice("memory", memory, MEMORIES)
-
-
-def step_pipeline(
-    function: StepFunction, *, lanes: int, form: str = "auto", memory: str = "auto"
-) -> StepPipeline:
-    """The register stages of a minimal step function: in `form`, or the cheaper one if "auto"."""
-    comparators = ComparatorStep(function=function, lanes=lanes, memory=memory)
-    table = TableStep(function=function, lanes=lanes, memory=memory)
-    if form == "table" and table.entries > TABLE_LIMIT:
-        raise ValueError(
-            f"a table must have at most {TABLE_LIMIT} entries a lane, not {table.entries}"
-        )
-    if form == "comparators" or comparators.latency == 0 or table.entries > TABLE_LIMIT:
-        return comparators
-    if form == "table":
-        return table
-    return min(table, comparators, key=_cost)
-
-
-def _cost(pipeline: StepPipeline) -> int:
-    resources = pipeline.resources()
-    return resources.lut + BRAM18_IN_LUTS * resources.bram18
 
 
 def count_rows(m: Module, rows: int, fire: Value) -> Value:
@@ -75,7 +50,7 @@ class Step(Kernel):
     :param lanes: elements a beat; divides the function's channels where these are several.
     :param i_lo: least input element; default `function.lo`.
     :param i_hi: greatest input element; default `function.hi`.
-    :param form: "comparators", "table", or "auto": the one that is estimated smaller.
+    :param form: a key of `FORMS`, or "auto": the one that is estimated smallest.
     :param memory: of tables and thresholds, "auto", "lut" or "bram".
     :raises TypeError: for a parameter of the wrong type.
     :raises ValueError: for one out of range.

@@ -9,13 +9,27 @@ from amaranth.hdl import Cat, Module, Shape, Value
 
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import register
-from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import BRAM18_IN_LUTS, Rom, pack_words, rom_memory, rom_resources
 from thresher.rtl.stepfunction import StepFunction
 
-__all__ = ["TABLE_LIMIT", "StepPipeline", "TableStep", "restricted"]
+__all__ = ["TABLE_LIMIT", "StepPipeline", "TableStep", "area_cost", "restricted"]
 
 TABLE_LIMIT = 1 << 16
 """Most entries a lane's table may have."""
+
+
+_DSP_IN_LUTS = 128
+_FF_IN_LUTS = 0.25
+
+
+def area_cost(resources: Resources) -> float:
+    """One figure, in LUTs, to compare forms by; registers count so that fewer stages win."""
+    return (
+        resources.lut
+        + _FF_IN_LUTS * resources.ff
+        + _DSP_IN_LUTS * resources.dsp
+        + BRAM18_IN_LUTS * resources.bram18
+    )
 
 
 def restricted(function: StepFunction, lo: int, hi: int) -> StepFunction:
@@ -55,6 +69,11 @@ class StepPipeline(ABC):
     def shape(self) -> Shape:
         """Shape of a result."""
         return element_shape(self.function.out_lo, self.function.out_hi)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the function cannot be made in this form; None where it can."""
+        return None
 
     @property
     @abstractmethod
@@ -99,6 +118,12 @@ class TableStep(StepPipeline):
     def entries(self) -> int:
         """Words of a lane's memory."""
         return self.rows << self._bits
+
+    @property
+    def refusal(self) -> str | None:
+        if self.entries <= TABLE_LIMIT:
+            return None
+        return f"a table must have at most {TABLE_LIMIT} entries a lane, not {self.entries}"
 
     @property
     def _bound(self) -> str:

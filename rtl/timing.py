@@ -19,7 +19,7 @@ is what the RTL does: see `thresher.compiler.schedule.cycles` for the solver.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Firing", "Pipe", "Timing", "register_stages", "fifo_pipe"]
 
@@ -57,10 +57,12 @@ class Timing:
     :param processes: each a sequence of firings that repeats for ever.
     :param pipes: internal pipes and, under the port's name, the pipe behind each output port.
         Input ports have no pipe here: what feeds them brings it.
+    :param initial: beats that are in a pipe from the reset on.
     """
 
     processes: tuple[tuple[Firing, ...], ...]
     pipes: Mapping[str, Pipe]
+    initial: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *processes: Iterable[Firing], **pipes: Pipe) -> "Timing":

@@ -14,6 +14,7 @@ from thresher.compiler.schedule.cycles import End
 from thresher.compiler.schedule.flatten import FlatGraph, Stream, flatten
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.makers import requests_of
+from thresher.compiler.schedule.merge import merge
 from thresher.compiler.schedule.requests import Names, Request
 from thresher.compiler.schedule.simplify import simplify
 from thresher.rtl.fork import Fork
@@ -105,11 +106,16 @@ class _Assembler:
             readers[stream].append(("", name))
         for name, carried in self.lowered.streams.items():
             self.stream(carried, sources[name], readers[name])
+        inner = [name for name, request in self.lowered.requests.items() if request.inner]
+        merged = merge(self.kernels, self.edges, inner)
+        outputs = {n: (merged.moved.get(end, end), p) for n, (end, p) in self.outputs.items()}
         return Netlist(
-            self.kernels, self.origins, tuple(self.edges),
+            merged.kernels,
+            {name: self.origins[name] for name in merged.kernels},
+            merged.edges,
             _ordered(self.inputs, self.lowered.inputs),
-            _ordered(self.outputs, self.lowered.outputs),
-        )  # fmt: skip
+            _ordered(outputs, self.lowered.outputs),
+        )
 
     def lanes(self, end: End, side: str) -> int | None:
         """Lanes of a kernel port; None for a port of the top, which takes any."""

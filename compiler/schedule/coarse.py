@@ -53,10 +53,14 @@ def steps(process: Sequence[Firing]) -> tuple[Step, ...]:
 
 def coarse(timing: Timing) -> Coarse:
     """The timing with runs of accumulation made one firing each."""
-    made = Coarse(tuple(steps(p) for p in timing.processes), timing.pipes, {})
+    made = Coarse(
+        tuple(steps(p) for p in timing.processes), timing.pipes, timing.initial
+    )
     for name, pipe in timing.pipes.items():
         givers = [k for k, p in enumerate(timing.processes) if any(name in f.gives for f in p)]
         takers = [k for k, p in enumerate(timing.processes) if any(name in f.takes for f in p)]
+        if name in timing.initial:
+            continue
         if len(givers) == len(takers) == 1 and pipe.forward <= pipe.capacity and not pipe.backward:
             run = _run_length(timing.processes[takers[0]], name)
             giver = timing.processes[givers[0]]

@@ -115,12 +115,16 @@ class Run:
         timings = {name: coarse(t) for name, t in network.timings.items()}
         ports: dict[str, dict[str, Channel]] = {}
         for name, t in timings.items():
+            real = network.timings[name].initial  # these can leave in cycle 0, no sooner
             ports[name] = {
-                p: Channel(pipe, put=[_ALWAYS] * t.initial.get(p, 0)) for p, pipe in t.pipes.items()
+                p: Channel(pipe, [-pipe.forward if p in real else _ALWAYS] * t.initial.get(p, 0))
+                for p, pipe in t.pipes.items()
             }
 
         def fifo(key: tuple[End, End], source: Channel, depth: int) -> Channel:
-            if depth == 0:
+            if depth < 0:
+                source.pipe = Pipe(-depth, source.pipe.forward, source.pipe.backward)
+            if depth <= 0:
                 return source
             self.fifos[key] = made = Channel(fifo_pipe(depth))
             name = f"FIFO {'.'.join(key[0])} -> {'.'.join(key[1])}"
@@ -163,6 +167,7 @@ class Run:
             first, second = (sequence.channels[p] for p in ports)
             apart = {id(first), id(second)} & kept_apart
             first = same.get(id(first), first)
+            apart |= {0} if second.put else set()  # it holds beats at the start
             if not apart and first.is_full_rate and second.is_full_rate:
                 sequences.remove(sequence)
                 same |= dict.fromkeys([k for k, c in same.items() if c is second], first)

@@ -51,6 +51,7 @@ class Design:
     :param origins: kernel name -> the integer graph's tensor it computes, for reports.
     :param folding: kernel name -> folding parameters, of the kernels that have any: what
         `--folding` reads.
+    :param limit: one line: what keeps the design from being faster.
     :param edges: streams between kernels; both ends have equal lanes. Their intervals may differ:
         elements are extended or cut on the way, for both intervals hold them.
     """
@@ -64,6 +65,7 @@ class Design:
     outputs: tuple[TopPort, ...]
     folding: Mapping[str, Mapping[str, int]]
     predicted: Predicted
+    limit: str = ""
 
     def network(self) -> Network:
         """The design as the cycle solver sees it."""

@@ -27,7 +27,7 @@ __all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "draft_depths", "least_depths", "
 
 MIN_DEPTH = 2  # the least that moves a beat a cycle
 TOP_DEPTH = 2
-_FRAMES = (2, 4, 8)
+_FRAMES = (2, 4, 8, 16)
 _ROUNDS = 3
 
 _Key = tuple[End, End]

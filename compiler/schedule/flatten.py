@@ -15,8 +15,8 @@ from thresher.compiler.integer import ir
 from thresher.compiler.schedule.patterns import Order, order_of
 
 __all__ = [
-    "ConcatSpec", "FlatGraph", "InjectSpec", "Item", "SplitSpec", "Spec", "Stream", "TapSpec",
-    "flatten",
+    "ConcatSpec", "FlatGraph", "InjectSpec", "Item", "LoopStateSpec", "SplitSpec", "Spec",
+    "Stream", "TapSpec", "flatten",
 ]  # fmt: skip
 
 
@@ -55,6 +55,18 @@ class TapSpec:
 
 
 @dataclass(frozen=True)
+class LoopStateSpec:
+    """A state's way from one step to the next; ports `i`, `o`, `final`.
+
+    :param initial: every element of the first state.
+    """
+
+    steps: int
+    state: ir.Tensor
+    initial: int
+
+
+@dataclass(frozen=True)
 class ConcatSpec:
     """Elements from each input in turn; ports `i0`, `i1`, ..., `o`."""
 
@@ -78,7 +90,7 @@ class FusedSpec:
 
 Spec = (
     ir.MatMul | ir.Step | ir.ArgMax | FusedSpec | Order
-    | InjectSpec | TapSpec | ConcatSpec | SplitSpec
+    | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
 )  # fmt: skip
 
 
@@ -87,12 +99,14 @@ class Item:
     """One kernel to be; ports and the names of their streams.
 
     :param origin: the tensor that it computes.
+    :param inner: it is part of a loop's body.
     """
 
     spec: Spec
     origin: ir.Tensor
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    inner: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +128,7 @@ class _Flattener:
         self.items: list[Item] = []
         self.streams: dict[str, Stream] = {}
         self.stream_of: dict[str, str] = {}
+        self.depth = 0
 
     def new(self, tensor: ir.Tensor, repeats: int) -> str:
         """A stream of its own for this tensor."""
@@ -169,7 +184,8 @@ class _Flattener:
             if isinstance(node, ir.ArgMax):
                 outs = ["o", "value"]
         made = {p: self.new(t, repeats) for p, t in zip(outs, node.outputs, strict=False)}
-        self.items.append(Item(spec, node.out, dict(zip(ports, names, strict=True)), made))
+        inputs = dict(zip(ports, names, strict=True))
+        self.items.append(Item(spec, node.out, inputs, made, self.depth > 0))
 
     def reorder(self, node: ir.Reorder, repeats: int) -> None:
         """Nothing where the order is kept."""
@@ -178,7 +194,8 @@ class _Flattener:
             self.same(node.out, node.x, "Reorder")
             return
         source = self.find(node.x, "Reorder")
-        self.items.append(Item(order, node.out, {"i": source}, {"o": self.new(node.out, repeats)}))
+        outputs = {"o": self.new(node.out, repeats)}
+        self.items.append(Item(order, node.out, {"i": source}, outputs, self.depth > 0))
 
     def loop(self, loop: ir.Loop, repeats: int) -> None:
         """The body once; each state from Inject to Tap and back."""
@@ -186,7 +203,9 @@ class _Flattener:
             self.same(scan.inner, scan.outer, "Loop")
         for state in loop.states:
             self._inject(loop, state, repeats)
+        self.depth += 1
         self.block(loop.body, repeats * loop.steps)
+        self.depth -= 1
         for state in loop.states:
             self._tap(loop, state, repeats)
         for output in loop.scan_outputs:
@@ -207,7 +226,7 @@ class _Flattener:
             inputs["feedback"] = _feedback(state)
         spec = InjectSpec(loop.steps, state.inner, initial)
         out = self.new(state.inner, repeats * loop.steps)
-        self.items.append(Item(spec, state.inner, inputs, {"o": out}))
+        self.items.append(Item(spec, state.inner, inputs, {"o": out}, True))
 
     def _tap(self, loop: ir.Loop, state: ir.LoopState, repeats: int) -> None:
         if loop.steps == 1:
@@ -224,9 +243,8 @@ class _Flattener:
         if state.final is not None:
             outputs["final"] = self.new(state.final, repeats)
         spec = TapSpec(loop.steps, state.inner)
-        self.items.append(
-            Item(spec, state.update, {"i": self.find(state.update, "Loop")}, outputs)
-        )
+        source = self.find(state.update, "Loop")
+        self.items.append(Item(spec, state.update, {"i": source}, outputs, True))
 
 
 def _feedback(state: ir.LoopState) -> str:

@@ -10,7 +10,11 @@ from thresher.compiler.schedule.requests import Request
 __all__ = ["Folding", "check_folding", "read_folding", "write_folding"]
 
 Folding = Mapping[str, Mapping[str, int]]
-"""Kernel name -> {"pe": .., "simd": ..} for an MVAU, {"lanes": ..} for all others."""
+"""Kernel name -> its parameters; their names tell the dataflow.
+
+{"pe": .., "simd": ..} for an MVAU, {"rows": .., "lanes": ..} for one that broadcasts, and
+{"lanes": ..} for all others; {"lanes": .., "fast": 1} asks for the least latency of a step.
+"""
 
 
 def read_folding(path: Path) -> Folding:
@@ -51,16 +55,23 @@ def check_folding(requests: Mapping[str, Request], folding: Mapping[str, object]
             raise ThresherError(
                 f"folding of kernel '{name}': the design has no such kernel; choose from {known}"
             )
-        allowed = requests[name].allowed
-        keys = " and ".join(f"'{key}'" for key in allowed)
-        if not isinstance(given, Mapping) or set(given) != set(allowed):
+        dataflows = requests[name].dataflows
+        named = set(given) if isinstance(given, Mapping) else set()
+        allowed = next((d for d in dataflows if named == set(d)), None)
+        if allowed is None or not isinstance(given, Mapping):
+            keys = ", or ".join(" and ".join(f"'{key}'" for key in d) for d in dataflows)
+            first = {key: values[0] for key, values in dataflows[0].items()}
             raise ThresherError(
                 f"folding of kernel '{name}': it must give {keys}, not {json.dumps(given)}; "
-                f"write {json.dumps({key: values[0] for key, values in allowed.items()})}"
+                f"write {json.dumps(first)}"
             )
-        checked[name] = {
-            key: _checked(name, key, given[key], allowed[key]) for key in allowed
-        }
+        checked[name] = {key: _checked(name, key, given[key], allowed[key]) for key in allowed}
+        if not requests[name].fits(checked[name]):
+            first_key, *others = list(allowed)[::-1]
+            raise ThresherError(
+                f"folding of kernel '{name}': {first_key} must divide {' and '.join(others)}, "
+                f"not {json.dumps(given)}; write {first_key} as 1"
+            )
     return checked
 
 

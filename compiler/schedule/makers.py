@@ -1,27 +1,31 @@
 """Kernels for the items of a flat graph, with their folding open."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import gcd, lcm
 
 import numpy as np
 
 from thresher.compiler.integer import ir
+from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast
 from thresher.compiler.schedule.flatten import (
     ConcatSpec,
     FlatGraph,
     FusedSpec,
     InjectSpec,
     Item,
+    LoopStateSpec,
     SplitSpec,
     TapSpec,
 )
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Names, Request
 from thresher.rtl.argmax import Argmax
+from thresher.rtl.deal import Deal
 from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.kernel import Kernel
-from thresher.rtl.mvau import MVAU
+from thresher.rtl.loopstate import LoopState
 from thresher.rtl.recurrence import Inject, Tap
 from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Concat, Select, Split
@@ -29,6 +33,9 @@ from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["requests_of"]
+
+_FORMS = ("auto", "fast")
+"""How a step function is made: small, or inside loops with the least latency."""
 
 
 def requests_of(flat: FlatGraph, names: Names) -> tuple[Request, ...]:
@@ -58,10 +65,19 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
             kind, allowed, make = _concat(spec, tensors)
         case InjectSpec():
             kind, allowed, make = _inject(spec)
+        case LoopStateSpec():
+            kind, allowed, make = _state(spec, "final" in item.outputs)
         case TapSpec():
             kind, allowed, make = _tap(spec, "final" in item.outputs)
     name = names.of(kind, item.origin.name)
-    return Request(name, item.origin.name, allowed, make, item.inputs, item.outputs)
+    request = Request(
+        name, item.origin.name, (allowed,), make, item.inputs, item.outputs, item.inner
+    )
+    if isinstance(spec, ir.MatMul):
+        return with_broadcast(request, spec)
+    if item.inner and (isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None):
+        return replace(request, dataflows=(allowed, {**allowed, "fast": (1,)}))
+    return request
 
 
 _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
@@ -69,20 +85,13 @@ _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
 
 def _matmul(node: ir.MatMul) -> _Made:
     k, n = node.weights.shape
-
-    def make(pe: int, simd: int) -> Kernel:
-        return MVAU(
-            weights=node.weights, bias=node.bias, pe=pe, simd=simd,
-            i_lo=node.x.lo, i_hi=node.x.hi,
-        )  # fmt: skip
-
-    return "mvau", {"pe": divisors(n), "simd": divisors(k)}, make
+    return "mvau", {"pe": divisors(n), "simd": divisors(k)}, partial(reduce_mvau, node)
 
 
 def _step(node: ir.Step) -> _Made:
-    def make(lanes: int) -> Kernel:
-        function = _in_stream_order(node, lanes)
-        return Step(function=function, lanes=lanes, i_lo=node.x.lo, i_hi=node.x.hi)
+    def make(lanes: int, fast: int = 0) -> Kernel:
+        function, form = _in_stream_order(node, lanes), _FORMS[fast]
+        return Step(function=function, lanes=lanes, i_lo=node.x.lo, i_hi=node.x.hi, form=form)
 
     return "step", _lanes(row_length(node.x.shape)), make
 
@@ -121,14 +130,14 @@ def _elementwise(spec: FusedSpec) -> _Made:
         shift_b=shifts[1] if len(streams) > 1 else 0,
     )  # fmt: skip
 
-    def make(lanes: int) -> Kernel:
+    def make(lanes: int, fast: int = 0) -> Kernel:
         function = None if step is None else _in_stream_order(step, lanes)
         constant = _whole_beats(constants[0], lanes) if constants else None
         if function is not None and constant is not None:
             constant, function = _alike(constant, function)
         if function is not None:
             function = _widened(function, *bare(lanes=lanes, constant=constant).result)
-        return bare(lanes=lanes, constant=constant, step=function)
+        return bare(lanes=lanes, constant=constant, step=function, form=_FORMS[fast])
 
     return "elementwise", _lanes(row_length(node.out.shape)), make
 
@@ -189,11 +198,21 @@ def _order(order: Order, x: ir.Tensor, out: ir.Tensor) -> _Made:
 
 
 def _split(spec: SplitSpec, x: ir.Tensor) -> _Made:
+    """A Split, or where all segments are equal and a beat holds whole rounds of them a Deal."""
+    lanes_allowed = _lanes(*spec.segments)["lanes"]
+    period, chunk, branches = sum(spec.segments), spec.segments[0], len(spec.segments)
+    if len(set(spec.segments)) == 1 and branches > 1:
+        rounds = max(1, row_length(x.shape) // period)
+        lanes_allowed += tuple(period * r for r in divisors(rounds) if x.size % (period * r) == 0)
+
     def make(lanes: int) -> Kernel:
+        if lanes >= period and branches > 1:
+            rounds = lanes // period
+            return Deal(branches=branches, chunk=chunk, rounds=rounds, lo=x.lo, hi=x.hi)
         segments = tuple(s // lanes for s in spec.segments)
         return Split(segments=segments, lanes=lanes, lo=x.lo, hi=x.hi)
 
-    return "split", _lanes(*spec.segments), make
+    return "split", {"lanes": lanes_allowed}, make
 
 
 def _concat(spec: ConcatSpec, xs: list[ir.Tensor]) -> _Made:
@@ -216,6 +235,18 @@ def _inject(spec: InjectSpec) -> _Made:
         )  # fmt: skip
 
     return "inject", _lanes(row_length(state.shape)), make
+
+
+def _state(spec: LoopStateSpec, final: bool) -> _Made:
+    state = spec.state
+
+    def make(lanes: int) -> Kernel:
+        return LoopState(
+            steps=spec.steps, beats=state.size // lanes, lanes=lanes, lo=state.lo, hi=state.hi,
+            initial=spec.initial, final=final,
+        )  # fmt: skip
+
+    return "state", _lanes(row_length(state.shape)), make
 
 
 def _tap(spec: TapSpec, final: bool) -> _Made:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 
 from thresher.compiler.schedule.assemble import Netlist
 from thresher.compiler.schedule.cycles import End
+from thresher.rtl.fanout import core
+from thresher.rtl.loopstate import LoopState
 from thresher.rtl.recurrence import Tap
 from thresher.rtl.timing import Timing
 
@@ -26,7 +28,16 @@ def closing_edges(netlist: Netlist) -> frozenset[_Key]:
     return frozenset(
         (src, dst)
         for src, dst, _ in netlist.edges
-        if isinstance(netlist.kernels[src[0]], Tap) and src[1] == "feedback"
+        if isinstance(core(netlist.kernels[src[0]]), Tap) and src[1] == "feedback"
+    )
+
+
+def loop_edges(netlist: Netlist) -> frozenset[_Key]:
+    """The edges out of the states of loops, which hold a register of ready themselves."""
+    return frozenset(
+        (src, dst)
+        for src, dst, _ in netlist.edges
+        if isinstance(core(netlist.kernels[src[0]]), LoopState) and not src[1].startswith("final")
     )
 
 
@@ -43,11 +54,16 @@ def direct_edges(netlist: Netlist, candidates: Collection[_Key]) -> frozenset[_K
         reach = {}
         for port in kernel.outputs:
             key = behind.get((name, port))
-            if key is not None and key in candidates and chains[key[1]] <= LONGEST_CHAIN:
+            if key is None or key not in candidates or key[1] not in chains:
+                continue
+            if chains[key[1]] <= LONGEST_CHAIN:
                 chosen.add(key)
                 reach[port] = chains[key[1]]
         for port, chain in _chains(kernel.timing(), reach).items():
             chains[name, port] = chain
+    for key in loop_edges(netlist):
+        if key in candidates and chains[key[1]] <= LONGEST_CHAIN:
+            chosen.add(key)
     return frozenset(chosen)
 
 
@@ -78,7 +94,7 @@ def _is_taken(timing: Timing, pipe: str) -> bool:
 
 def _topological(netlist: Netlist) -> list[str]:
     """Kernels, each after those that feed it; edges that close a cycle do not count."""
-    closing = closing_edges(netlist)
+    closing = closing_edges(netlist) | loop_edges(netlist)
     after: dict[str, list[str]] = {name: [] for name in netlist.kernels}
     missing = dict.fromkeys(netlist.kernels, 0)
     for src, dst, _ in netlist.edges:

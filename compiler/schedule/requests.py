@@ -8,7 +8,14 @@ from itertools import product
 
 from thresher.rtl.kernel import Kernel
 
-__all__ = ["Names", "Request"]
+__all__ = ["Dataflow", "Names", "Request"]
+
+Dataflow = Mapping[str, tuple[int, ...]]
+"""The folding parameters of one kind of hardware, each with its values, ascending."""
+
+
+def _always(folding: Mapping[str, int]) -> bool:
+    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,34 +24,48 @@ class Request:
 
     :param name: the kernel's name, a Verilog identifier.
     :param origin: name of the tensor that it computes.
-    :param allowed: values of each folding parameter, ascending.
+    :param dataflows: the kinds of hardware that do it, told apart by their parameters' names.
     :param make: the kernel with these folding parameters.
     :param inputs: port -> stream.
     :param outputs: port -> stream.
+    :param inner: it is part of a loop's body.
+    :param fits: whether the values of one folding go together.
+    :param cycles: of a folding, the cycles a period; default the beats of the busiest port.
     """
 
     name: str
     origin: str
-    allowed: Mapping[str, tuple[int, ...]]
+    dataflows: tuple[Dataflow, ...]
     make: Callable[..., Kernel]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    inner: bool = False
+    fits: Callable[[Mapping[str, int]], bool] = _always
+    cycles: Callable[[Mapping[str, int]], int] | None = None
+
+    @property
+    def allowed(self) -> Dataflow:
+        """The parameters of the first dataflow."""
+        return self.dataflows[0]
 
     @property
     def foldings(self) -> Iterator[dict[str, int]]:
         """All foldings, serial ones first."""
-        for values in product(*self.allowed.values()):
-            yield dict(zip(self.allowed, values, strict=True))
+        for dataflow in self.dataflows:
+            for values in product(*dataflow.values()):
+                folding = dict(zip(dataflow, values, strict=True))
+                if self.fits(folding):
+                    yield folding
 
     @cached_property
-    def _made(self) -> dict[tuple[int, ...], Kernel]:
+    def _made(self) -> dict[tuple[tuple[str, int], ...], Kernel]:
         return {}
 
     def kernel(self, folding: Mapping[str, int]) -> Kernel:
         """The kernel with this folding, made once."""
-        key = tuple(folding[p] for p in self.allowed)
+        key = tuple(sorted(folding.items()))
         if key not in self._made:
-            self._made[key] = self.make(**dict(zip(self.allowed, key, strict=True)))
+            self._made[key] = self.make(**folding)
         return self._made[key]
 
 

@@ -1,38 +1,33 @@
 """`schedule`: from an integer graph to a design."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.ir import IntegerGraph
-from thresher.compiler.schedule.assemble import Lowered, Netlist, assemble, lower
+from thresher.compiler.integer.text import to_text
+from thresher.compiler.schedule.assemble import Lowered, lower
+from thresher.compiler.schedule.candidate import Candidate
 from thresher.compiler.schedule.capacity import Capacity
-from thresher.compiler.schedule.cycles import Deadlock, Edge
-from thresher.compiler.schedule.design import Design, Predicted, TopPort
-from thresher.compiler.schedule.fifos import (
-    TOP_DEPTH,
-    Depths,
-    draft_depths,
-    least_depths,
-    network_of,
-)
+from thresher.compiler.schedule.choose import Family, families
+from thresher.compiler.schedule.design import Design, Predicted
 from thresher.compiler.schedule.folding import Folding, check_folding
 from thresher.compiler.schedule.links import estimate
-from thresher.compiler.schedule.predict import predict, predict_shortly
-from thresher.compiler.schedule.search import Choice, Space, last_true
+from thresher.compiler.schedule.search import Choice, Limits, Space, area, figures, last_true
 from thresher.rtl.kernel import Resources
 
 __all__ = ["ScheduleOptions", "schedule"]
 
-DEFAULT_MULTIPLIERS = 64
+DEFAULT_PRODUCTS = 64
+_ATTEMPTS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleOptions:
     """What the design is to be.
 
-    Without target and capacity, the fastest design with at most 64 multipliers in its MVAUs.
+    Without target and capacity, the fastest design with at most 64 products a cycle in its MVAUs.
 
     :param clock_mhz: turns cycles into the units of the targets.
     :param target_fps: frames a second, one after the other without a pause, at least.
@@ -54,9 +49,11 @@ class ScheduleOptions:
                 raise ThresherError(f"{name} must be greater than 0, not {value!r}")
 
     @property
-    def has_target(self) -> bool:
-        """Whether a speed is asked for."""
-        return self.target_fps is not None or self.max_latency_us is not None
+    def interval(self) -> int | None:
+        """The most cycles between two frames, or None."""
+        if self.target_fps is None:
+            return None
+        return max(1, int(self.clock_mhz * 1e6 / self.target_fps))
 
     def misses(self, predicted: Predicted) -> str | None:
         """The target that these cycles miss, with the nearest figure; None where none."""
@@ -68,182 +65,251 @@ class ScheduleOptions:
             return f"{self.max_latency_us:g} us at {mhz:g} MHz; the nearest is {latency:.6g}"
         return None
 
-
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A folding, and what follows from it."""
-
-    lowered: Lowered
-    folding: Folding
-
-    @cached_property
-    def netlist(self) -> Netlist:
-        return assemble(self.lowered, self.folding)
-
-    @cached_property
-    def depths(self) -> Depths:
-        return draft_depths(self.netlist)
-
-    @cached_property
-    def predicted(self) -> Predicted:
-        return predict(network_of(self.netlist, self.depths))
-
-    def design(self, depths: Depths, predicted: Predicted) -> Design:
-        netlist, lowered = self.netlist, self.lowered
-        return Design(
-            lowered.graph.name,
-            lowered.graph,
-            netlist.kernels,
-            netlist.origins,
-            tuple(Edge(src, dst, depths[src, dst]) for src, dst, _ in netlist.edges),
-            tuple(
-                TopPort(name, port, end, TOP_DEPTH, lowered.inputs[name][0])
-                for name, (end, port) in netlist.inputs.items()
-            ),
-            tuple(
-                TopPort(name, port, end, TOP_DEPTH, lowered.outputs[name][0])
-                for name, (end, port) in netlist.outputs.items()
-            ),
-            self.folding,
-            predicted,
-        )
-
-    @cached_property
-    def draft(self) -> Design:
-        """The design with FIFOs that suffice, but could be smaller."""
-        return self.design(self.depths, self.predicted)
-
-    @cached_property
-    def resources(self) -> Resources:
-        return estimate(self.draft)
-
-    @cached_property
-    def final(self) -> Design:
-        """The design with the least FIFOs."""
-        depths = least_depths(self.netlist)
-        return self.design(depths, predict(network_of(self.netlist, depths)))
+    @property
+    def limits(self) -> dict[str, int]:
+        """The capacity by resource, as `Space.cheapest` takes it."""
+        found = {}
+        for name in ("lut", "ff", "lutram", "dsp"):
+            limit = getattr(self.capacity, name, None)
+            if limit is not None:
+                found[name] = limit
+        if self.capacity is not None and self.capacity.bram36 is not None:
+            found["bram18"] = 2 * self.capacity.bram36
+        return found
 
 
-def schedule(graph: IntegerGraph, options: ScheduleOptions | None = None) -> Design:
+def schedule(
+    graph: IntegerGraph,
+    options: ScheduleOptions | None = None,
+    *,
+    alternatives: Sequence[IntegerGraph] = (),
+) -> Design:
     """The design that meets the targets with the least area, or the fastest that fits.
 
+    :param alternatives: other forms of the same network, any of which will do.
     :raises ThresherError: a folding that does not fit the design, a target that no folding
         meets, or a capacity that no folding fits; the message gives the nearest figure.
     :raises ModelError: the graph breaks a rule of the integer graph.
     """
     options = options or ScheduleOptions()
-    lowered = lower(graph)
-    fixed = check_folding(lowered.requests, options.folding or {})
-    space = Space(lowered, fixed)
-    made: dict[int, _Candidate] = {}
-
-    def at(budget: int) -> _Candidate:
-        if budget not in made:
-            made[budget] = _Candidate(lowered, space.under(budget))
-        return made[budget]
-
-    if options.has_target:
-        return _for_target(space, at, options)
-    if options.capacity is not None:
-        return _fastest_within(space, at, options.capacity).final
-    return _default(space, at).final
+    return _Search(_spaces((graph, *alternatives), options.folding or {}), options).run()
 
 
-_At = Callable[[int], _Candidate]
+def _spaces(graphs: Sequence[IntegerGraph], folding: Folding) -> list[Space]:
+    """The foldings of every form that differs and has the kernels that `folding` names."""
+    forms: dict[str, Lowered] = {}
+    for graph in graphs:
+        forms.setdefault(to_text(graph), lower(graph))
+    fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
+    found = fitting or list(forms.values())[:1]
+    return [Space(f, check_folding(f.requests, folding)) for f in found]
 
 
-def _for_target(space: Space, at: _At, options: ScheduleOptions) -> Design:
-    """The slowest budget that meets the targets."""
-    budgets = space.budgets
-    budget = last_true(budgets, lambda b: options.misses(at(b).predicted) is None)
-    meeting = budgets[: budgets.index(budget) + 1] if budget is not None else budgets[:1]
-    for budget in reversed(meeting):
-        chosen = at(budget)
-        limit = _exceeded(chosen.resources, options.capacity)
-        if limit is not None:
-            assert options.capacity is not None
-            fits = _fastest_within(space, at, options.capacity)
-            missed = options.misses(fits.final.predicted)
+class _Search:
+    def __init__(self, spaces: list[Space], options: ScheduleOptions) -> None:
+        self.spaces, self.options = spaces, options
+        self.families = [family for space in spaces for family in families(space)]
+        self.limits = options.limits
+
+    def run(self) -> Design:
+        options = self.options
+        if options.max_latency_us is not None:
+            return self._for_latency()
+        if options.target_fps is not None:
+            return self._for_interval()
+        if options.capacity is not None:
+            return self._fastest(self.limits)
+        return self._fastest({"products": DEFAULT_PRODUCTS})
+
+    def _fastest(self, limits: Limits) -> Design:
+        """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
+        spare = dict(limits)
+        for _ in range(_ATTEMPTS):
+            found = self._least(spare)
+            if found is None:
+                break
+            candidate = found[0].candidate(found[1])
+            over = _over(candidate.resources, self.limits)
+            if not over:
+                over = _over(estimate(candidate.final), self.limits)
+                if not over:
+                    return self._told(found[0], candidate)
+            for name, excess in over.items():
+                spare[name] -= excess
+        raise self._too_small(limits)
+
+    def _least(self, limits: Limits) -> tuple[Family, Folding] | None:
+        """The family and folding with the least interval, and of these the least area."""
+        best: int | None = None
+        found: tuple[Family, Folding] | None = None
+        for family in sorted(self.families, key=lambda f: f.fastest):
+            interval = family.least_interval(limits, best)
+            if interval is not None:
+                best = interval
+                folding = family.for_interval(interval, limits) or family.at(interval, limits)
+                assert folding is not None
+                found = family, folding
+        if found is None:
+            folded = (
+                (f, folding) for f in self.families
+                if (folding := f.at(f.budgets[-1], limits)) is not None
+            )  # fmt: skip
+            return next(folded, None)
+        return found
+
+    def _too_small(self, limits: Limits) -> ThresherError:
+        """Nothing fits: the resource that even the most folded design exceeds."""
+        figure = ""
+        for family in self.families:
+            folding = family.at(family.budgets[-1], {})
+            assert folding is not None
+            over = _over(family.candidate(folding).resources, limits)
+            for name, excess in over.items():
+                label, limit, need = _shown(name, limits[name], limits[name] + excess)
+                figure = f"{label} = {limit}, not take {need} even folded the most; allow {need}"
+                break
+        figure = figure or "these limits together; allow more of the scarcest"
+        return ThresherError(f"capacity: the design must fit {figure}")
+
+    def _for_interval(self) -> Design:
+        """The least area that keeps the target's interval."""
+        interval = self.options.interval
+        assert interval is not None
+        for family, folding in self._by_area(interval):
+            design = self._meeting(family, folding, interval)
+            if design is not None:
+                return design
+        if self.limits:
+            nearest = self._fastest(self.limits)
+            missed = self.options.misses(nearest.predicted)
             if missed is None:
-                return fits.final
+                return nearest
             raise ThresherError(
-                f"target: the design must reach {missed} within {limit[0]}; "
-                f"kernel '{space.slowest(fits.folding)}' limits it"
+                f"target: the design must reach {missed} within {self._scarcest(nearest)}; "
+                f"{nearest.limit}"
             )
-        if options.misses(chosen.final.predicted) is None:
-            slower = _relaxed(space, chosen, options).final
-            return chosen.final if options.misses(slower.predicted) else slower
-    fastest = at(budgets[0])
-    raise ThresherError(
-        f"target: the design must reach {options.misses(fastest.final.predicted)}; "
-        f"kernel '{space.slowest(fastest.folding)}' limits it, even fully unrolled"
-    )
-
-
-def _relaxed(space: Space, chosen: _Candidate, options: ScheduleOptions) -> _Candidate:
-    """Kernel by kernel, those with most to save first, the slowest folding that meets the targets.
-
-    Judged by two frames, with FIFOs that never fill where the chosen design has one.
-    """
-    buffered = {edge.src: edge.depth > 0 for edge in chosen.final.edges}
-    folding = dict(chosen.folding)
-
-    def meets(name: str, choice: Choice) -> bool:
-        netlist = assemble(chosen.lowered, {**folding, name: choice.folding})
-        depths = {
-            (src, dst): 3 * beats if buffered.get(src, True) else 0
-            for src, dst, beats in netlist.edges
-        }
-        try:
-            found = predict_shortly(network_of(netlist, depths))
-        except Deadlock:
-            return False
-        return options.misses(found) is None
-
-    slower = {name: space.cheaper(name, folding[name]) for name in folding}
-    saved = {name: space.area_of(name, folding[name]) - found[-1].area
-             for name, found in slower.items() if found}  # fmt: skip
-    for name in sorted(saved, key=lambda n: (-saved[n], n)):
-        choice = last_true(slower[name], partial(meets, name))
-        if choice is not None:
-            folding[name] = choice.folding
-    return _Candidate(chosen.lowered, folding)
-
-
-def _fastest_within(space: Space, at: _At, capacity: Capacity) -> _Candidate:
-    """The fastest budget whose design fits."""
-    budget = last_true(
-        space.budgets[::-1], lambda b: _exceeded(at(b).resources, capacity) is None
-    )
-    if budget is None:
-        limit = _exceeded(at(space.budgets[-1]).resources, capacity)
-        assert limit is not None
+        nearest = self._fastest({})
+        missed = self.options.misses(nearest.predicted)
+        if missed is None:
+            return nearest
         raise ThresherError(
-            f"capacity: the design must fit {limit[0]}, not take {limit[1]} even folded the most; "
-            f"allow {limit[1]}"
+            f"target: the design must reach {missed}; {nearest.limit}, even fully unrolled"
         )
-    return at(budget)
+
+    def _by_area(self, interval: int) -> Iterator[tuple[Family, Folding]]:
+        """The families that can keep an interval, the one with the least area first."""
+        found: list[tuple[int, int, Family, Folding]] = []
+        for family in self.families:
+            folding = family.for_interval(interval, self.limits)
+            if folding is not None:
+                kernels = (family.space.choice(n, f).area for n, f in folding.items())
+                found.append((sum(kernels), len(found), family, folding))
+        for _, _, family, folding in sorted(found, key=lambda f: f[:2]):
+            yield family, folding
+
+    def _meeting(self, family: Family, folding: Folding, interval: int) -> Design | None:
+        """The design of the family that meets the targets and fits, if there is one."""
+        spare, asked = dict(self.limits), interval
+        for _ in range(_ATTEMPTS):
+            candidate = family.candidate(folding)
+            late = candidate.ideal.interval - interval
+            over = {} if late > 0 else _over(candidate.resources, self.limits)
+            if late <= 0 and not over:
+                late = candidate.final.predicted.interval - interval
+                over = _over(estimate(candidate.final), self.limits)
+                if late <= 0 and not over:
+                    return self._relaxed(family, candidate)
+            asked -= max(0, late)
+            for name, excess in over.items():
+                spare[name] -= excess
+            again = family.for_interval(asked, spare) if asked > 0 else None
+            if again is None:
+                return None
+            folding = again
+        return None
+
+    def _for_latency(self) -> Design:
+        """The least area whose latency, and interval if asked for, meet the targets."""
+        found: list[tuple[int, int, Family, Candidate]] = []
+        for family in self.families:
+
+            def meets(budget: int, family: Family = family) -> bool:
+                folding = family.at(budget, {})
+                assert folding is not None
+                return self.options.misses(family.candidate(folding).ideal) is None
+
+            budget = last_true(family.budgets, meets)
+            tried = [b for b in family.budgets if budget is not None and b <= budget]
+            for number, one in enumerate(reversed(tried)):
+                folding = family.at(one, self.limits)
+                if folding is None or number == _ATTEMPTS:
+                    break
+                candidate = family.candidate(folding)
+                if _over(candidate.resources, self.limits):
+                    continue
+                if self.options.misses(candidate.final.predicted) is None:
+                    found.append((area(candidate.resources), len(found), family, candidate))
+                    break
+        if found:
+            _, _, family, candidate = min(found, key=lambda f: f[:2])
+            return self._relaxed(family, candidate)
+        nearest = self._fastest(self.limits)
+        missed = self.options.misses(nearest.predicted)
+        if missed is None:
+            return nearest
+        within = f" within {self._scarcest(nearest)}" if self.limits else ""
+        raise ThresherError(f"target: the design must reach {missed}{within}; {nearest.limit}")
+
+    def _relaxed(self, family: Family, chosen: Candidate) -> Design:
+        """Kernel by kernel, those with most to save first, slower while the targets are met."""
+        space, folding = family.space, dict(chosen.folding)
+
+        def meets(name: str, choice: Choice) -> bool:
+            tried = family.candidate({**folding, name: choice.folding})
+            return self.options.misses(tried.ideal) is None
+
+        slower = {name: space.cheaper(name, folding[name]) for name in folding}
+        saved = {
+            name: space.choice(name, folding[name]).area - found[-1].area
+            for name, found in slower.items() if found
+        }  # fmt: skip
+        for name in sorted(saved, key=lambda n: (-saved[n], n)):
+            choice = last_true(slower[name], partial(meets, name))
+            if choice is not None:
+                folding[name] = choice.folding
+        if folding != chosen.folding:
+            relaxed = family.candidate(folding)
+            fits = not _over(estimate(relaxed.final), self.limits)
+            if fits and self.options.misses(relaxed.final.predicted) is None:
+                return self._told(family, relaxed)
+        return self._told(family, chosen)
+
+    def _told(self, family: Family, candidate: Candidate) -> Design:
+        """The final design, with what limits it."""
+        design = candidate.final
+        name = family.space.slowest(candidate.folding)
+        if not name:
+            return design
+        cycles = family.space.choice(name, candidate.folding[name]).cycles
+        limit = f"kernel '{name}' limits it with {cycles} of {design.predicted.interval} cycles"
+        if self.limits:
+            limit += f", {self._scarcest(design)}"
+        return replace(design, limit=limit)
+
+    def _scarcest(self, design: Design) -> str:
+        """The limited resource of which least is left."""
+        used = figures(estimate(design))
+        name = max(self.limits, key=lambda n: used[n] / max(1, self.limits[n]))
+        label, limit, _ = _shown(name, self.limits[name], used[name])
+        return f"{label} = {limit}"
 
 
-def _exceeded(used: Resources, capacity: Capacity | None) -> tuple[str, int] | None:
-    """The first limit that is exceeded, and the figure that exceeds it."""
-    figures = {
-        "lut": used.lut, "ff": used.ff, "lutram": used.lutram, "dsp": used.dsp,
-        "bram36": -(-used.bram18 // 2),
-    }  # fmt: skip
-    for name, figure in figures.items():
-        limit = getattr(capacity, name, None)
-        if limit is not None and figure > limit:
-            return f"{name} = {limit}", figure
-    return None
+def _over(used: Resources, limits: Limits) -> dict[str, int]:
+    """By resource how much is used beyond the limit."""
+    found = figures(used)
+    return {n: found[n] - most for n, most in limits.items() if n in found and found[n] > most}
 
 
-def _default(space: Space, at: _At) -> _Candidate:
-    """The fastest budget with at most 64 multipliers in all MVAUs together."""
-
-    def few(budget: int) -> bool:
-        foldings = space.under(budget).values()
-        return sum(f["pe"] * f["simd"] for f in foldings if "pe" in f) <= DEFAULT_MULTIPLIERS
-
-    budget = last_true(space.budgets[::-1], few)
-    return at(space.budgets[-1] if budget is None else budget)
+def _shown(name: str, limit: int, need: int) -> tuple[str, int, int]:
+    """A resource as users call it: block RAMs in units of 36 Kbit."""
+    return ("bram36", limit // 2, -(-need // 2)) if name == "bram18" else (name, limit, need)

@@ -1,27 +1,31 @@
-"""The automatic choice of foldings: every kernel the cheapest that keeps up with one budget.
+"""The foldings that a design may have, and the cheapest choice among them.
 
 A kernel takes as many cycles a frame as the busiest of its ports moves beats (an MVAU: as it has
-folds). Under a budget of B cycles a frame every kernel takes its cheapest folding of at most B.
-What the whole design then does in how many cycles the exact solver says; B is searched for the
-target.
+folds). Under a budget of cycles every kernel keeps the foldings that are within it and that no
+other one beats in area and in all limited resources. `Space.cheapest` combines them: the least
+area in which all kernels together stay within the limits, by dynamic programming over the sets of
+kernels; nothing is given up but what another combination beats in every respect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from thresher.compiler.schedule.assemble import Lowered
+from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.requests import Request
 from thresher.rtl.kernel import Kernel, Resources
-from thresher.rtl.mvau import MVAU
 
-__all__ = ["Choice", "Space", "area", "last_true"]
+__all__ = ["Choice", "Limits", "Space", "area", "figures", "first_true", "last_true"]
 
 _SMALL = 1024  # products; all foldings of a larger matrix are too many to estimate
+_MOST_STATES = 200  # combinations kept between two kernels; a sample where there are more
 
 T = TypeVar("T")
+Limits = Mapping[str, int]
+"""By resource (a key of `figures`, or "products") the most that may be used."""
 
 
 def area(resources: Resources) -> int:
@@ -32,6 +36,14 @@ def area(resources: Resources) -> int:
     return resources.lut + resources.ff // 4 + 100 * resources.dsp + 150 * resources.bram18
 
 
+def figures(resources: Resources) -> dict[str, int]:
+    """The resources by the names of `Capacity`, block RAMs in halves."""
+    return {
+        "lut": resources.lut, "ff": resources.ff, "lutram": resources.lutram,
+        "dsp": resources.dsp, "bram18": resources.bram18,
+    }  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """One folding of one kernel.
@@ -39,14 +51,29 @@ class Choice:
     :param cycles: the least cycles a frame that it takes.
     """
 
+    request: Request
     folding: Mapping[str, int]
-    kernel: Kernel
     cycles: int
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel with this folding."""
+        return self.request.kernel(self.folding)
 
     @cached_property
     def area(self) -> int:
         """What the kernel alone takes."""
         return area(self.kernel.resources())
+
+    @cached_property
+    def used(self) -> Mapping[str, int]:
+        """What the kernel alone takes, by resource; its products a cycle among them."""
+        return {**figures(self.kernel.resources()), "products": products(self.folding)}
+
+    @property
+    def dataflow(self) -> frozenset[str]:
+        """The names of its parameters."""
+        return frozenset(self.folding)
 
 
 class Space:
@@ -61,71 +88,140 @@ class Space:
             name: self._choices(request, fixed.get(name))
             for name, request in lowered.requests.items()
         }
-        self._chosen: dict[tuple[str, int], Choice] = {}
 
     def _choices(self, request: Request, fixed: Mapping[str, int] | None) -> list[Choice]:
         """By cycles, the fastest first."""
-        found = []
-        for folding in request.foldings if fixed is None else [fixed]:
-            kernel = request.kernel(folding)
-            found.append(Choice(folding, kernel, self._cycles(request, kernel)))
+        found = [
+            Choice(request, folding, self._cycles(request, folding))
+            for folding in (request.foldings if fixed is None else [fixed])
+        ]
         return sorted(found, key=lambda choice: choice.cycles)
 
-    def _cycles(self, request: Request, kernel: Kernel) -> int:
-        ports = {**kernel.inputs, **kernel.outputs}
+    def _cycles(self, request: Request, folding: Mapping[str, int]) -> int:
         name, stream = next(iter({**request.inputs, **request.outputs}.items()))
-        periods = self.lowered.streams[stream].elements // ports[name].elements
-        if isinstance(kernel, MVAU):
-            return periods * kernel.folds
-        return periods * max(port.beats for port in ports.values())
+        elements = self.lowered.streams[stream].elements
+        if request.cycles is not None:
+            some = request.kernel(next(request.foldings))
+            port = {**some.inputs, **some.outputs}[name]
+            return elements // port.elements * request.cycles(folding)
+        kernel = request.kernel(folding)
+        ports = {**kernel.inputs, **kernel.outputs}
+        return elements // ports[name].elements * max(port.beats for port in ports.values())
 
-    @cached_property
-    def budgets(self) -> list[int]:
-        """The budgets that differ, ascending; the first is the least that all kernels can keep."""
-        least = max((c[0].cycles for c in self.choices.values()), default=1)
-        found = {choice.cycles for c in self.choices.values() for choice in c}
-        return sorted({b for b in found if b > least} | {least})
+    def names(self, inner: bool) -> list[str]:
+        """Kernels inside loops, or outside."""
+        return [n for n, r in self.lowered.requests.items() if r.inner == inner]
 
-    def under(self, budget: int) -> Folding:
-        """Every kernel's cheapest folding of at most `budget` cycles a frame."""
-        return {name: self._cheapest(name, budget).folding for name in self.choices}
+    def within(self, name: str, budget: int, dataflow: frozenset[str] | None) -> list[Choice]:
+        """A kernel's foldings of at most `budget` cycles a frame, of one dataflow if given.
 
-    def _cheapest(self, name: str, budget: int) -> Choice:
-        """Of large matrices only foldings up to twice as fast as needed are looked at."""
-        if (name, budget) not in self._chosen:
-            within = [c for c in self.choices[name] if c.cycles <= budget]
-            kernel = within[-1].kernel
-            if isinstance(kernel, MVAU) and kernel.weights.size > _SMALL:
-                within = [c for c in within if 2 * c.cycles > within[-1].cycles]
-            best = min(within, key=lambda choice: (choice.area, choice.cycles))
-            self._chosen[name, budget] = best
-        return self._chosen[name, budget]
+        Of large matrices only foldings up to twice as fast as needed are looked at; of output
+        lanes, the fewest that are fast enough.
+        """
+        found = [
+            c for c in self.choices[name]
+            if c.cycles <= budget and dataflow in (None, c.dataflow)
+        ]  # fmt: skip
+        if not found:
+            return []
+        least = found[-1].cycles
+        if not products(found[-1].folding):
+            return [c for c in found if c.cycles == least]
+        found = [c for c in found if 2 * c.cycles > least] if len(found) > 8 else found
+        lanes: dict[int, int] = {}  # of a broadcast, by rows
+        for c in found:
+            most = lanes.get(c.folding.get("rows", 0), c.folding.get("lanes", 0))
+            lanes[c.folding.get("rows", 0)] = min(most, c.folding.get("lanes", 0))
+        return [c for c in found if c.folding.get("lanes", 0) == lanes[c.folding.get("rows", 0)]]
 
-    def _choice(self, name: str, folding: Mapping[str, int]) -> Choice:
+    def cheapest(
+        self, budgets: Mapping[str, int], dataflows: Mapping[str, frozenset[str]], limits: Limits
+    ) -> Folding | None:
+        """The least area within the limits; None where nothing is within them.
+
+        :param budgets: by kernel, cycles a frame.
+        :param dataflows: by kernel, where only one is wanted.
+        """
+        keys = tuple(sorted(limits))
+        states: list[_State] = [_State(0, (0,) * len(keys), None, None)]
+        for name, budget in budgets.items():
+            choices = _undominated(self.within(name, budget, dataflows.get(name)), keys)
+            states = _combined(states, choices, keys, limits)
+        if not states:
+            return None
+        return dict(zip(list(budgets)[::-1], states[0].foldings(), strict=True))
+
+    def choice(self, name: str, folding: Mapping[str, int]) -> Choice:
+        """The choice with this folding."""
         return next(c for c in self.choices[name] if c.folding == folding)
-
-    def area_of(self, name: str, folding: Mapping[str, int]) -> int:
-        """Area of a kernel with this folding."""
-        return self._choice(name, folding).area
 
     def cheaper(self, name: str, folding: Mapping[str, int]) -> list[Choice]:
         """The slower choices that take less area, by cycles, none beaten in both by another."""
-        current = self._choice(name, folding)
+        current = self.choice(name, folding)
         found: list[Choice] = []
         best = current.area
-        for choice in self.choices[name]:
-            if choice.cycles > current.cycles and choice.area < best:
+        slower = [c for c in self.choices[name] if c.cycles > current.cycles]
+        for choice in slower if len(slower) < _SMALL else []:
+            if choice.dataflow == current.dataflow and choice.area < best:
                 found.append(choice)
                 best = choice.area
         return found
 
     def slowest(self, folding: Folding) -> str:
         """The kernel with the most cycles a frame."""
-        cycles = {name: self._choice(name, folding[name]).cycles for name in self.choices}
-        return max(cycles, key=lambda name: cycles[name])
+        cycles = {name: self.choice(name, folding[name]).cycles for name in self.choices}
+        return max(cycles, key=lambda name: cycles[name], default="")
 
 
-def last_true(values: list[T], holds: Callable[[T], bool]) -> T | None:
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A folding of some kernels, the last one first.
+
+    :param used: of the limited resources.
+    """
+
+    area: int
+    used: tuple[int, ...]
+    choice: Choice | None
+    before: "_State | None"
+
+    def foldings(self) -> Iterable[Mapping[str, int]]:
+        state: _State | None = self
+        while state is not None and state.choice is not None:
+            yield state.choice.folding
+            state = state.before
+
+
+def _undominated(choices: list[Choice], keys: Sequence[str]) -> list[Choice]:
+    """Those that no other one beats, or equals, in area and all of `keys`."""
+    ordered = sorted(choices, key=lambda c: (c.area, c.cycles, *(c.used[k] for k in keys)))
+    found: list[Choice] = []
+    for choice in ordered:
+        if not any(all(f.used[k] <= choice.used[k] for k in keys) for f in found):
+            found.append(choice)
+    return found
+
+
+def _combined(
+    states: list[_State], choices: list[Choice], keys: Sequence[str], limits: Limits
+) -> list[_State]:
+    made = []
+    for choice in choices:
+        more = tuple(choice.used[k] for k in keys)
+        for state in states:
+            used = tuple(a + b for a, b in zip(state.used, more, strict=True))
+            if all(u <= limits[k] for u, k in zip(used, keys, strict=True)):
+                made.append(_State(state.area + choice.area, used, choice, state))
+    made.sort(key=lambda s: (s.area, s.used))
+    kept: list[_State] = []
+    for state in made:
+        if not any(all(a <= b for a, b in zip(k.used, state.used, strict=True)) for k in kept):
+            kept.append(state)
+    step = -(-len(kept) // _MOST_STATES)
+    return kept[:: max(1, step)]
+
+
+def last_true(values: Sequence[T], holds: Callable[[T], bool]) -> T | None:
     """The last of `values` for which a property holds that holds up to some point only."""
     low, high = 0, len(values)
     while low < high:
@@ -135,3 +231,8 @@ def last_true(values: list[T], holds: Callable[[T], bool]) -> T | None:
         else:
             high = middle
     return values[low - 1] if low else None
+
+
+def first_true(values: Sequence[T], holds: Callable[[T], bool]) -> T | None:
+    """The first of `values` for which a property holds that holds from some point on."""
+    return last_true(values[::-1], holds)

@@ -1,9 +1,12 @@
 """What follows from who reads a stream.
 
 1. A Step that alone reads a Binary is fused behind it.
+   In a loop, a Step of such a sum's result, which others read too, becomes a sum with one step of
+   its own: it need not wait for the first one.
 2. What no output needs is dropped: whole items, the `final` of a Tap, the `value` of an ArgMax.
 3. A Tap whose state nobody reads at the next step becomes a Reorder of the last step.
-4. Reorders of one stream that each take a contiguous part of its period, no two of them the same
+4. A Tap and the Inject that it feeds become one where the state starts from one constant.
+5. Reorders of one stream that each take a contiguous part of its period, no two of them the same
    elements, become one Split.
 """
 
@@ -13,10 +16,13 @@ from dataclasses import replace
 import numpy as np
 
 from thresher.compiler.integer import ir
+from thresher.compiler.integer.passes.compose_steps import composed
 from thresher.compiler.schedule.flatten import (
     FlatGraph,
     FusedSpec,
+    InjectSpec,
     Item,
+    LoopStateSpec,
     SplitSpec,
     Stream,
     TapSpec,
@@ -39,7 +45,7 @@ def readers(flat: FlatGraph) -> Mapping[str, list[tuple[Item | None, str]]]:
 
 def simplify(flat: FlatGraph) -> FlatGraph:
     """The same network with less; see the module's text."""
-    return _split(_drop(_fuse(flat)))
+    return _split(_close(_drop(_ahead(_fuse(flat)))))
 
 
 def _with_items(flat: FlatGraph, items: Iterable[Item], extra: Iterable[Stream] = ()) -> FlatGraph:
@@ -68,8 +74,34 @@ def _fuse(flat: FlatGraph) -> FlatGraph:
             assert isinstance(item.spec, FusedSpec)
             assert isinstance(step.spec, ir.Step)
             spec = FusedSpec(item.spec.binary, step.spec)
-            items.append(Item(spec, step.origin, item.inputs, step.outputs))
+            items.append(Item(spec, step.origin, item.inputs, step.outputs, item.inner))
         elif id(item) not in gone:
+            items.append(item)
+    return _with_items(flat, items)
+
+
+def _ahead(flat: FlatGraph) -> FlatGraph:
+    """Case 1 in loops."""
+    maker = {name: item for item in flat.items for name in item.outputs.values()}
+    items = []
+    for item in flat.items:
+        source = maker.get(item.inputs.get("i", "")) if item.inner else None
+        spec = source.spec if source is not None else None
+        if (
+            source is not None
+            and isinstance(item.spec, ir.Step)
+            and isinstance(spec, FusedSpec)
+            and spec.step is not None
+            and spec.binary.op != "mul"
+        ):
+            first, then = spec.step, item.spec
+            function, channel = composed(
+                first.function, first.channel, then.function, then.channel
+            )
+            step = ir.Step(first.x, function, channel, then.out)
+            fused = FusedSpec(spec.binary, step)
+            items.append(Item(fused, item.origin, source.inputs, item.outputs, True))
+        else:
             items.append(item)
     return _with_items(flat, items)
 
@@ -100,8 +132,34 @@ def _drop(flat: FlatGraph) -> FlatGraph:
     return _with_items(flat, items)
 
 
-def _split(flat: FlatGraph) -> FlatGraph:
+def _close(flat: FlatGraph) -> FlatGraph:
     """Case 4."""
+    taps = {
+        item.outputs["feedback"]: item
+        for item in flat.items
+        if isinstance(item.spec, TapSpec) and "feedback" in item.outputs
+    }
+    gone: set[int] = set()
+    closed: dict[int, Item] = {}
+    for item in flat.items:
+        spec = item.spec
+        if isinstance(spec, InjectSpec) and len(set(spec.initial or ())) == 1 and spec.steps > 1:
+            tap = taps[item.inputs["feedback"]]
+            assert spec.initial is not None
+            rest = {port: name for port, name in tap.outputs.items() if port == "final"}
+            closed[id(item)] = Item(
+                LoopStateSpec(spec.steps, spec.state, spec.initial[0]),
+                item.origin,
+                tap.inputs,
+                {**item.outputs, **rest},
+                True,
+            )
+            gone.add(id(tap))
+    return _with_items(flat, [closed.get(id(i), i) for i in flat.items if id(i) not in gone])
+
+
+def _split(flat: FlatGraph) -> FlatGraph:
+    """Case 5."""
     groups: dict[tuple[str, int], list[Item]] = {}
     for item in flat.items:
         if isinstance(item.spec, Order) and item.spec.segment:
@@ -156,4 +214,5 @@ def _as_split(
         segments.append(end - first)
         position = end
     rest(size)
-    return Item(SplitSpec(tuple(segments)), tensor, {"i": source}, outputs), rests
+    inner = any(member.inner for member in members)
+    return Item(SplitSpec(tuple(segments)), tensor, {"i": source}, outputs, inner), rests

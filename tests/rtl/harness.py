@@ -194,8 +194,10 @@ def simulate(
     sources = [
         _Source(n, p, getattr(dut, n), pack_beats(p, inputs[n])) for n, p in kernel.inputs.items()
     ]
-    # what starts a period without any input goes on after the last one that is looked at
-    surplus = kernel.timing().gives_unasked(kernel.outputs)
+    # what starts a period without any input, or holds beats at the start, goes on after the
+    # last one that is looked at
+    timing = kernel.timing()
+    surplus = bool(timing.initial) or timing.gives_unasked(kernel.outputs)
     sinks = [
         _Sink(n, getattr(dut, n), periods * p.beats, surplus) for n, p in kernel.outputs.items()
     ]

@@ -120,12 +120,18 @@ def predict_times(
     patterns, timing = patterns or {}, kernel.timing()
     check_model(kernel, timing)
     pipes = {n: _Pipe(p.capacity, p.forward, p.backward) for n, p in timing.pipes.items()}
+    for n, count in timing.initial.items():
+        pipes[n].puts = [-timeout] * count
     pipes |= {n: _Pipe(None, 0, 0) for n in kernel.inputs}
     processes: list[_Process] = [_Process(p, periods) for p in timing.processes]
     for name, port in kernel.inputs.items():
         processes.append(_Source(Firing(gives=(name,)), port.beats * periods, name, patterns))
     for name, port in kernel.outputs.items():
         processes.append(_Gated(Firing(takes=(name,)), port.beats * periods, name, patterns))
+    ports = {**kernel.inputs, **kernel.outputs}
+    if timing.initial:  # it goes on into the next period, and its sinks go on to take
+        for process in processes:
+            process.left = process.left if isinstance(process, _Source) else timeout
     for now in range(timeout):
         waiting = list(processes)
         while True:
@@ -133,7 +139,9 @@ def predict_times(
             if len(still) == len(waiting):
                 break
             waiting = still
-        if not any(p.left for p in processes):
-            return {n: pipes[n].takes for n in (*kernel.inputs, *kernel.outputs)}
+        wanted = {n: port.beats * periods for n, port in ports.items()}
+        done = all(len(pipes[n].takes) >= count for n, count in wanted.items())
+        if not any(p.left for p in processes) or (timing.initial and done):
+            return {n: pipes[n].takes[: wanted[n]] for n in ports}
     left = [p.left for p in processes]
     raise AssertionError(f"{kernel}: the timing model is stuck; firings left: {left}")

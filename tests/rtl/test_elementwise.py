@@ -150,7 +150,7 @@ STEP = StepFunction(0, 99, np.arange(4)[:, None], np.array([[0, 1]]))
         ({"step": "relu"}, TypeError, "function must be a StepFunction, not 'relu'"),
         ({"step": STEP, "a": (-1, 5)}, ValueError,
          r"function must cover the interval \[-1, 8\], not \[0, 99\]"),
-        ({"step": STEP, "form": "x"}, ValueError, "form must be one of auto, comparators, table"),
+        ({"step": STEP, "form": "x"}, ValueError, "form must be one of auto, fast"),
         ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
     ],
 )  # fmt: skip
@@ -158,3 +158,13 @@ def test_refuses(change: dict[str, object], error: type[Exception], words: str) 
     parameters = {"op": "add", "a": (0, 5), "b": (0, 3), "lanes": 2} | change
     with pytest.raises(error, match=words):
         Elementwise(**parameters)  # type: ignore[arg-type]
+
+
+def test_a_fast_step_follows_a_narrow_sum_at_once(rng: np.random.Generator) -> None:
+    function = StepFunction(-48, 46, np.arange(-30, 30, 4)[None], np.arange(16)[None])
+    both = [
+        Elementwise(op="add", a=(-32, 31), b=(-16, 15), lanes=2, step=function, form=form)
+        for form in ("table", "fast")
+    ]
+    assert both[1].latency == both[0].latency - 1
+    check_kernel(both[1], rng, periods=20)

@@ -55,7 +55,7 @@ def naive(f: StepFunction, row: list[int]) -> list[int]:
     lanes=st.integers(1, 3),
     rows=st.integers(0, 3),
     count=st.integers(0, 20),
-    form=st.sampled_from(["comparators", "table", "auto"]),
+    form=st.sampled_from(["comparators", "table", "search", "auto"]),
     memory=st.sampled_from(["auto", "lut", "bram"]),
 )
 @example("unit", (-100, 90), 2, 0, 16, "comparators", "auto")
@@ -162,7 +162,7 @@ def _channels(count: int) -> StepFunction:
         ({"function": abs}, TypeError, "function must be a StepFunction, not <built-in"),
         ({"lanes": 0}, ValueError, "lanes must be at least 1, not 0"),
         ({"lanes": 4}, ValueError, "lanes must divide the 6 channels, not 4"),
-        ({"form": "search"}, ValueError, "form must be one of auto, comparators, table, not"),
+        ({"form": "guess"}, ValueError, "form must be one of auto, fast, comparators, table, "),
         ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
         ({"i_lo": -1}, ValueError, r"function must cover the interval \[-1, 9\], not \[0, 9\]"),
         ({"i_lo": 5, "i_hi": 4}, ValueError, "i must be a non-empty interval"),
@@ -174,3 +174,12 @@ def _channels(count: int) -> StepFunction:
 def test_refuses(change: dict[str, object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         Step(**{"function": _channels(6), "lanes": 2} | change)  # type: ignore[arg-type]
+
+
+def test_a_search_keeps_the_bits_of_its_widest_round() -> None:
+    """The round behind the guess is narrower here than the one that follows."""
+    thresholds = [-248, -181, -174, -144, -123, -121, -104, -16, 3, 7, 190, 202, 205, 247, 279]
+    function = StepFunction(-288, 287, np.array([thresholds]), np.arange(-8, 8)[None])
+    kernel = Step(function=function, lanes=1, form="search")
+    x = np.arange(-288, 288)[:, None]
+    np.testing.assert_array_equal(simulate(kernel, {"i": x}).outputs["o"], kernel.compute(x)[0])

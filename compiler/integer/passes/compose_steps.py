@@ -11,7 +11,7 @@ from thresher.compiler.integer.ir import Binary, IntegerGraph, Node, Step, Tenso
 from thresher.compiler.integer.passes.rewrite import Rewriter, producers, uses
 from thresher.rtl.stepfunction import StepFunction
 
-__all__ = ["compose_steps"]
+__all__ = ["compose_steps", "composed"]
 
 
 def compose_steps(graph: IntegerGraph) -> IntegerGraph:

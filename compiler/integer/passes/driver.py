@@ -7,6 +7,7 @@ from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.passes.compose_steps import compose_steps
 from thresher.compiler.integer.passes.dead_code import dead_code
 from thresher.compiler.integer.passes.hoist import hoist
+from thresher.compiler.integer.passes.interleave import interleave
 from thresher.compiler.integer.passes.join_sums import join_sums
 from thresher.compiler.integer.passes.merge_matmuls import merge_matmuls
 from thresher.compiler.integer.passes.push_bias import push_bias
@@ -30,6 +31,7 @@ def optimise(graph: IntegerGraph, *, join: bool = False) -> IntegerGraph:
     :raises IllegalGraphError: the passes do not come to rest: a defect of theirs.
     """
     graph = dead_code(graph)
+    run: Pass
     if join:
         graph = dead_code(join_sums(dead_code(push_bias(dead_code(sink_reshapes(graph))))))
     for _ in range(_MOST_ROUNDS):
@@ -37,7 +39,7 @@ def optimise(graph: IntegerGraph, *, join: bool = False) -> IntegerGraph:
         for run in PASSES:
             graph = dead_code(run(graph))
         if _signature(graph) == before:
-            return graph
+            return dead_code(interleave(graph))
     raise IllegalGraphError(f"graph {graph.name!r}: passes do not come to rest")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from thresher.compiler.integer.build import Builder
 from thresher.compiler.integer.ir import Block, InputPort, IntegerGraph, OutputPort, Tensor
+from thresher.compiler.integer.passes.driver import optimise
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["GRAPHS", "Maker"]
@@ -198,6 +199,31 @@ def lstm(rng: Rng) -> IntegerGraph:
     return finish(b, [x], lstm_body(b, rng, x, 4, 4, final=True))
 
 
+def gates(rng: Rng) -> IntegerGraph:
+    """A coupled-gate LSTM as a model has it: products gate by gate, inside the loop."""
+    b = Builder()
+    x = b.input((4, 1, 3), -8, 7, name="x")
+    body = b.child()
+    u = b.scan_input(body, x)
+    h = body.input((1, 4), -8, 7, name="h")
+    c = body.input((1, 4), -32, 31, name="c")
+
+    def gate(lo: int, hi: int) -> Tensor:
+        given = body.matmul(u, weights(rng, 3, 4), rng.integers(-9, 9, 4))
+        acc = body.binary("add", given, body.matmul(h, weights(rng, 4, 4)))
+        return quantise(body, rng, acc, lo, hi)
+
+    i, o, g = gate(0, 7), gate(0, 7), gate(-8, 7)
+    kept = quantise(body, rng, body.binary("mul", body.binary("sub", 8, i), c), -16, 15)
+    added = quantise(body, rng, body.binary("mul", i, g), -16, 15)
+    new_c = body.binary("add", kept, added)
+    new_h = quantise(body, rng, body.binary("mul", o, table(body, rng, new_c, -8, 7)), -8, 7)
+    zero = np.zeros((1, 4), dtype=np.int64)
+    states = [(zero, h, new_h, "h_n"), (zero, c, new_c, None)]
+    made = b.loop(4, body, [(x, u)], states, [(new_h, "hs")])
+    return finish(b, [x], list(made.outputs))
+
+
 def stacked(rng: Rng) -> IntegerGraph:
     """One loop after the other, the last step of it to a layer."""
     b = Builder()
@@ -299,6 +325,8 @@ GRAPHS: dict[str, Maker] = {
     "rnn_input": lambda rng: rnn(rng, "input", final=True),
     "rnn_last": rnn_last,
     "lstm": lstm,
+    "gates_hoisted": lambda rng: optimise(gates(rng)),
+    "gates_joined": lambda rng: optimise(gates(rng), join=True),
     "stacked": stacked,
     "bidirectional": bidirectional,
     "delay": delay,

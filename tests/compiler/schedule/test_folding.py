@@ -37,7 +37,7 @@ def test_kernels_may_be_missing(rng: np.random.Generator) -> None:
         ({"mvau_matmul": {"pe": True, "simd": 1}}, "pe must be an int, not true"),
         ({"mvau_matmul": {"pe": 1}}, "it must give 'pe' and 'simd'"),
         ({"mvau_matmul": {"lanes": 1}}, "it must give 'pe' and 'simd'"),
-        ({"mvau_matmul": 4}, "it must give 'pe' and 'simd', not 4"),
+        ({"mvau_matmul": 4}, "it must give 'pe' and 'simd', or 'rows' and 'lanes', not 4"),
         ({"argmax_argmax": {"lanes": 3}}, r"argmax_argmax.*lanes must divide.*1, 2, 4"),
         ({"nobody": {"lanes": 1}}, r"'nobody': the design has no such kernel; choose from .*mvau"),
     ],

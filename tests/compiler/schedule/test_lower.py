@@ -20,8 +20,9 @@ from thresher.compiler.integer.ir import (
     Tensor,
 )
 from thresher.compiler.schedule.assemble import Netlist, assemble, lower
+from thresher.rtl import loopstate
 from thresher.rtl.elementwise import Elementwise
-from thresher.rtl.recurrence import Inject, Tap
+from thresher.rtl.fanout import core
 from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Select, Split
 
@@ -32,7 +33,7 @@ def serial(graph: IntegerGraph) -> Netlist:
 
 
 def kinds(graph: IntegerGraph) -> Counter[str]:
-    return Counter(type(kernel).__name__ for kernel in serial(graph).kernels.values())
+    return Counter(type(core(kernel)).__name__ for kernel in serial(graph).kernels.values())
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,9 @@ def kinds(graph: IntegerGraph) -> Counter[str]:
         ("residual", {"Fork": 1, "MVAU": 2, "Step": 2, "Elementwise": 1}),
         ("split_concat", {"MVAU": 1, "Step": 1, "Split": 1, "Sink": 1, "Fork": 1, "Concat": 1}),
         ("transpose", {"Fork": 1, "Reorder": 1, "Step": 1, "Select": 1}),
-        ("rnn", {"MVAU": 2, "Elementwise": 1, "Inject": 1, "Tap": 1, "Fork": 1}),
-        ("rnn_last", {"MVAU": 2, "Concat": 1, "Step": 1, "Inject": 1, "Tap": 1, "Argmax": 1}),
-        ("one_step", {"Elementwise": 2, "Inject": 1, "Fork": 1}),
+        ("rnn", {"MVAU": 2, "Elementwise": 1, "LoopState": 1}),
+        ("rnn_last", {"MVAU": 2, "Concat": 1, "Step": 1, "LoopState": 1, "Argmax": 1}),
+        ("one_step", {"Elementwise": 2, "Inject": 1}),
         ("last_only", {"MVAU": 1, "Select": 1}),
         ("wires", {"MVAU": 1, "Fork": 2, "Sink": 1}),
     ],
@@ -57,14 +58,13 @@ def test_kernels(name: str, expected: dict[str, int], rng: np.random.Generator) 
 
 
 def test_gates_of_one_matmul_are_split_once(rng: np.random.Generator) -> None:
-    netlist = serial(GRAPHS["lstm"](rng))
-    (split,) = (k for k in netlist.kernels.values() if isinstance(k, Split))
+    kernels = [core(k) for k in serial(GRAPHS["lstm"](rng)).kernels.values()]
+    (split,) = (k for k in kernels if isinstance(k, Split))
     assert split.segments == (4, 4, 4, 4)
-    assert sum(isinstance(k, Elementwise) for k in netlist.kernels.values()) == 5
-    taps = [k for k in netlist.kernels.values() if isinstance(k, Tap)]
-    assert [t.final for t in taps] == [True, True]
-    injects = [k for k in netlist.kernels.values() if isinstance(k, Inject)]
-    assert all(i.steps == 4 and set(i.inputs) == {"feedback"} for i in injects)
+    assert sum(isinstance(k, Elementwise) for k in kernels) == 5
+    states = [k for k in kernels if isinstance(k, loopstate.LoopState)]
+    assert [s.final for s in states] == [True, True]
+    assert all(s.steps == 4 and s.initial == 0 for s in states)
 
 
 def test_overlapping_parts_are_selected_each(rng: np.random.Generator) -> None:

@@ -1,0 +1,80 @@
+"""A folding, and what follows from it: kernels, FIFOs, cycles, area."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from thresher.compiler.schedule.assemble import Lowered, Netlist, assemble
+from thresher.compiler.schedule.cycles import Edge
+from thresher.compiler.schedule.design import Design, Predicted, TopPort
+from thresher.compiler.schedule.fifos import (
+    TOP_DEPTH,
+    Depths,
+    draft_depths,
+    least_depths,
+    network_of,
+)
+from thresher.compiler.schedule.folding import Folding
+from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.predict import predict, predict_shortly
+from thresher.compiler.schedule.readychain import closing_edges
+from thresher.rtl.kernel import Resources
+
+__all__ = ["Candidate"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A folding of all kernels of a lowered graph."""
+
+    lowered: Lowered
+    folding: Folding
+
+    @cached_property
+    def netlist(self) -> Netlist:
+        """Kernels and edges."""
+        return assemble(self.lowered, self.folding)
+
+    @cached_property
+    def ideal(self) -> Predicted:
+        """Cycles of two frames with FIFOs that never fill and take no cycle: no less is possible.
+
+        Only the edges that close a loop keep theirs.
+        """
+        closing = closing_edges(self.netlist)
+        depths = {
+            (src, dst): 3 * beats if (src, dst) in closing else -3 * beats - 64
+            for src, dst, beats in self.netlist.edges
+        }
+        return predict_shortly(network_of(self.netlist, depths))
+
+    def design(self, depths: Depths, predicted: Predicted) -> Design:
+        """The design with these FIFOs."""
+        netlist, lowered = self.netlist, self.lowered
+        return Design(
+            lowered.graph.name,
+            lowered.graph,
+            netlist.kernels,
+            netlist.origins,
+            tuple(Edge(src, dst, depths[src, dst]) for src, dst, _ in netlist.edges),
+            tuple(
+                TopPort(name, port, end, TOP_DEPTH, lowered.inputs[name][0])
+                for name, (end, port) in netlist.inputs.items()
+            ),
+            tuple(
+                TopPort(name, port, end, TOP_DEPTH, lowered.outputs[name][0])
+                for name, (end, port) in netlist.outputs.items()
+            ),
+            self.folding,
+            predicted,
+        )
+
+    @cached_property
+    def resources(self) -> Resources:
+        """The area with FIFOs that suffice, but could be smaller."""
+        return estimate(self.design(draft_depths(self.netlist), self.ideal))
+
+    @cached_property
+    def final(self) -> Design:
+        """The design with the least FIFOs."""
+        depths = least_depths(self.netlist)
+        return self.design(depths, predict(network_of(self.netlist, depths)))

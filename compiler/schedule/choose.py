@@ -1,0 +1,135 @@
+"""Which folding of which form of the network: the search behind `schedule`.
+
+A *family* is one form of the graph with a dataflow for each product inside a loop, and the steps
+there either small or fast. In a family,
+an interval of T cycles a frame asks of kernels outside loops that they keep T; and of kernels
+inside to keep a budget B <= T, for a step takes B and the latency round the loop. B is the largest
+one with which the solver's count for the loop stays within T: the slower the kernels, the smaller.
+Under these budgets `Space.cheapest` gives the least area.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+
+from thresher.compiler.schedule.assemble import Lowered
+from thresher.compiler.schedule.candidate import Candidate
+from thresher.compiler.schedule.folding import Folding
+from thresher.compiler.schedule.search import Choice, Limits, Space, first_true, last_true
+
+__all__ = ["Family", "families"]
+
+_MOST_FREE = 3  # products in loops whose dataflows are combined freely
+
+
+class Family:
+    """The foldings of one form of the network that have the same dataflows inside loops.
+
+    :param dataflows: by kernel.
+    """
+
+    def __init__(self, space: Space, dataflows: Mapping[str, frozenset[str]]) -> None:
+        self.space, self.dataflows = space, dataflows
+        self._spent: dict[int, int] = {}
+
+    @property
+    def lowered(self) -> Lowered:
+        """The form of the network."""
+        return self.space.lowered
+
+    @cached_property
+    def inner(self) -> list[str]:
+        """Kernels inside loops."""
+        return self.space.names(True)
+
+    def _choices(self, name: str) -> list[Choice]:
+        dataflow = self.dataflows.get(name)
+        return [c for c in self.space.choices[name] if dataflow in (None, c.dataflow)]
+
+    def _cycles(self, names: Sequence[str]) -> list[int]:
+        """The budgets that differ for these kernels, ascending, from the least that all keep."""
+        least = max((self._choices(n)[0].cycles for n in names), default=1)
+        found = {c.cycles for n in names for c in self._choices(n)}
+        return sorted({b for b in found if b > least} | {least})
+
+    @cached_property
+    def inner_budgets(self) -> list[int]:
+        """Budgets of the kernels inside loops."""
+        return self._cycles(self.inner)
+
+    @cached_property
+    def budgets(self) -> list[int]:
+        """Budgets of all kernels alike."""
+        return self._cycles(list(self.space.choices))
+
+    @cached_property
+    def fastest(self) -> int:
+        """No interval is below this one."""
+        return self.budgets[0]
+
+    def _under(self, budgets: Mapping[str, int], limits: Limits) -> Folding | None:
+        return self.space.cheapest(budgets, self.dataflows, limits)
+
+    def spent(self, budget: int) -> int:
+        """Cycles a frame of the loops with this budget inside and all else as fast as can be."""
+        if budget not in self._spent:
+            outer = {n: self._choices(n)[0].cycles for n in self.space.names(False)}
+            folding = self._under({**dict.fromkeys(self.inner, budget), **outer}, {})
+            assert folding is not None
+            self._spent[budget] = self.candidate(folding).ideal.interval
+        return self._spent[budget]
+
+    def candidate(self, folding: Folding) -> Candidate:
+        """The folding, to be looked at."""
+        return Candidate(self.lowered, folding)
+
+    def for_interval(self, interval: int, limits: Limits) -> Folding | None:
+        """The least area that keeps this interval within the limits; None where nothing does."""
+        budgets = dict.fromkeys(self.space.choices, interval)
+        if any(self._choices(n)[0].cycles > interval for n in budgets):
+            return None
+        if self.inner:
+            within = [b for b in self.inner_budgets if b <= interval]
+            inner = last_true(within, lambda b: self.spent(b) <= interval)
+            if inner is None:
+                return None
+            budgets |= dict.fromkeys(self.inner, inner)
+        return self._under(budgets, limits)
+
+    def at(self, budget: int, limits: Limits) -> Folding | None:
+        """The least area with one budget for all kernels."""
+        return self._under(dict.fromkeys(self.space.choices, budget), limits)
+
+    def least_interval(self, limits: Limits, below: int | None = None) -> int | None:
+        """The least interval that can be kept within the limits, and is below one if given."""
+        if self.at(self.budgets[-1], limits) is None:
+            return None
+        if self.inner:
+            most = max(self.budgets[-1], self.spent(self.inner_budgets[-1]))
+        else:
+            most = self.budgets[-1]
+        if below is not None:
+            if below <= self.fastest or self.for_interval(below - 1, limits) is None:
+                return None
+            most = min(most, below - 1)
+        tried = range(self.fastest, most + 1)
+        return first_true(tried, lambda t: self.for_interval(t, limits) is not None)
+
+
+def families(space: Space) -> Iterator[Family]:
+    """All families of one form of the network."""
+    free: dict[str, list[frozenset[str]]] = {}
+    steps: list[str] = []
+    for name in space.names(True):
+        flows = {c.dataflow for c in space.choices[name]}
+        if len(flows) > 1 and any("fast" in flow for flow in flows):
+            steps.append(name)
+        elif len(flows) > 1:
+            free[name] = sorted(flows, key=sorted)
+    if len(free) > _MOST_FREE:
+        combined = [[flows[k] for flows in free.values()] for k in range(2)]
+    else:
+        combined = [list(flows) for flows in product(*free.values())]
+    forms = (frozenset({"lanes"}), frozenset({"lanes", "fast"}))
+    for flows, form in product(combined, forms if steps else forms[:1]):
+        yield Family(space, dict(zip(free, flows, strict=True)) | dict.fromkeys(steps, form))

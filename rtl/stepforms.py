@@ -1,0 +1,47 @@
+"""The forms of step functions in hardware, and which is the smallest for a function."""
+
+from collections.abc import Mapping
+
+from thresher.rtl.affinestep import AffineStep
+from thresher.rtl.comparators import ComparatorStep
+from thresher.rtl.multiplystep import MultiplyStep
+from thresher.rtl.searchstep import SearchStep
+from thresher.rtl.shiftstep import ShiftStep
+from thresher.rtl.stepfunction import StepFunction
+from thresher.rtl.steppipeline import StepPipeline, TableStep, area_cost
+
+__all__ = ["FORMS", "step_pipeline"]
+
+_CLASSES: Mapping[str, tuple[type[StepPipeline], ...]] = {
+    "comparators": (ComparatorStep,),
+    "table": (TableStep,),
+    "search": (SearchStep,),
+    "shift": (ShiftStep,),
+    "affine": (AffineStep, MultiplyStep),
+}
+
+FORMS = ("auto", "fast", *_CLASSES)
+"""How the hardware of a step function may be asked for."""
+
+
+def step_pipeline(
+    function: StepFunction, *, lanes: int, form: str = "auto", memory: str = "auto"
+) -> StepPipeline:
+    """The register stages of a minimal step function.
+
+    :param form: one of `FORMS`; "auto" is the one that is estimated smallest, registers included
+        (`area_cost`), and of equal ones that of least latency; "fast" that of least latency, and
+        of equal ones the smallest.
+    :raises ValueError: where the function cannot be made in this form.
+    """
+    free = form in ("auto", "fast")
+    kinds = sum(_CLASSES.values(), ()) if free else _CLASSES[form]
+    if free and function.out_lo == function.out_hi:
+        kinds = (ComparatorStep,)
+    made = [kind(function=function, lanes=lanes, memory=memory) for kind in kinds]
+    possible = [pipeline for pipeline in made if pipeline.refusal is None]
+    if not possible:
+        raise ValueError(made[0].refusal)
+    if form == "fast":
+        return min(possible, key=lambda p: (p.latency, area_cost(p.resources())))
+    return min(possible, key=lambda p: (area_cost(p.resources()), p.latency))
