@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from thresher.rtl.affinestep import AffineStep
 from thresher.rtl.comparators import ComparatorStep
+from thresher.rtl.memorysearch import MemorySearchStep
 from thresher.rtl.multiplystep import MultiplyStep
+from thresher.rtl.offsetstep import OffsetStep
 from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.shiftstep import ShiftStep
 from thresher.rtl.stepfunction import StepFunction
@@ -15,8 +17,9 @@ __all__ = ["FORMS", "step_pipeline"]
 _CLASSES: Mapping[str, tuple[type[StepPipeline], ...]] = {
     "comparators": (ComparatorStep,),
     "table": (TableStep,),
-    "search": (SearchStep,),
+    "search": (SearchStep, MemorySearchStep),
     "shift": (ShiftStep,),
+    "offset": (OffsetStep,),
     "affine": (AffineStep, MultiplyStep),
 }
 
