@@ -84,7 +84,8 @@ class SearchPlan:
         index, rounds = 0, list(self.rounds)
         if self.guess:
             g = self.guess
-            a = min(max(a, g.least if g.below else a), g.most if g.above else a)
+            a = max(a, g.least) if g.below else a
+            a = min(a, g.most) if g.above else a
             index = g.table[(a >> g.low) % len(g.table)]
             index += _reached(a, index, rounds.pop(0))
         for step in rounds:

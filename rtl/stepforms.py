@@ -1,6 +1,7 @@
 """The forms of step functions in hardware, and which is the smallest for a function."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from thresher.rtl.affinestep import AffineStep
 from thresher.rtl.comparators import ComparatorStep
@@ -36,11 +37,16 @@ def step_pipeline(
         (`area_cost`), and of equal ones that of least latency.
     :raises ValueError: where the function cannot be made in this form.
     """
+    return _chosen(function, lanes, form, memory)
+
+
+@lru_cache(maxsize=1024)
+def _chosen(function: StepFunction, lanes: int, form: str, memory: str) -> StepPipeline:
     kinds = sum(_CLASSES.values(), ()) if form == "auto" else _CLASSES[form]
     if form == "auto" and function.out_lo == function.out_hi:
-        kinds = (ComparatorStep,)
+        kinds = _CLASSES["comparators"]
     made = [kind(function=function, lanes=lanes, memory=memory) for kind in kinds]
     possible = [pipeline for pipeline in made if pipeline.refusal is None]
     if not possible:
-        raise ValueError(made[0].refusal)
-    return min(possible, key=lambda p: (area_cost(p.resources()), p.latency))
+        raise ValueError(made[-1 if function.channels > lanes else 0].refusal)
+    return min(possible, key=lambda p: (area_cost(p.resources() + p.control), p.latency))

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from thresher.rtl.comparators import ComparatorStep, decode, decode_stages
+from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import TableStep
@@ -123,12 +124,12 @@ def _unit(lo: int, hi: int, count: int) -> StepFunction:
 @pytest.mark.parametrize(
     "f, form, chosen, latency",
     [
-        (_unit(-8, 7, 15), "auto", TableStep, 1),
-        (_unit(-1 << 20, (1 << 20) - 1, 63), "auto", ComparatorStep, 3),
-        (_unit(-1 << 20, (1 << 20) - 1, 15), "auto", ComparatorStep, 2),
-        (_unit(-1 << 20, (1 << 20) - 1, 1), "auto", ComparatorStep, 1),
+        (_unit(-8, 7, 9), "auto", TableStep, 1),
+        (_unit(-1 << 20, (1 << 20) - 1, 63), "comparators", ComparatorStep, 3),
+        (_unit(-1 << 20, (1 << 20) - 1, 15), "comparators", ComparatorStep, 2),
+        (_unit(-1 << 20, (1 << 20) - 1, 1), "auto", SearchStep, 1),
         (_unit(-8, 7, 15), "comparators", ComparatorStep, 2),
-        (_unit(0, 255, 255), "auto", TableStep, 1),
+        (_unit(0, 255, 255), "table", TableStep, 1),
         (_unit(3, 66, 63), "table", TableStep, 2),
         (_unit(0, 255, 0), "auto", ComparatorStep, 1),
     ],
@@ -162,7 +163,7 @@ def _channels(count: int) -> StepFunction:
         ({"function": abs}, TypeError, "function must be a StepFunction, not <built-in"),
         ({"lanes": 0}, ValueError, "lanes must be at least 1, not 0"),
         ({"lanes": 4}, ValueError, "lanes must divide the 6 channels, not 4"),
-        ({"form": "search"}, ValueError, "form must be one of auto, comparators, table, not"),
+        ({"form": "x"}, ValueError, "form must be one of auto, comparators, table, search, .* not"),
         ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
         ({"i_lo": -1}, ValueError, r"function must cover the interval \[-1, 9\], not \[0, 9\]"),
         ({"i_lo": 5, "i_hi": 4}, ValueError, "i must be a non-empty interval"),
