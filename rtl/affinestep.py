@@ -92,14 +92,15 @@ class AffineStep(StepPipeline):
         return self._fits[0]
 
     @property
-    def _inverted(self) -> bool:
+    def inverted(self) -> bool:
+        """The argument is -1 - a."""
         assert self._fits is not None
         return self._fits[1]
 
     @property
     def _interval(self) -> tuple[int, int]:
         lo, hi = self.function.lo, self.function.hi
-        return (~hi, ~lo) if self._inverted else (lo, hi)
+        return (~hi, ~lo) if self.inverted else (lo, hi)
 
     def _limits(self, c: AffineConstants) -> tuple[int, int]:
         """The least and the greatest value before the saturation."""
@@ -130,7 +131,7 @@ class AffineStep(StepPipeline):
         for k, (value, c) in enumerate(zip(values, self.constants, strict=True)):
             total = sum_terms(
                 m,
-                self._terms(c, signed_argument(value, self._inverted)),
+                self._terms(c, signed_argument(value, self.inverted)),
                 width=self._width(c),
                 enables=enables[:-1],
                 name=f"{name}_sum{k}",
@@ -144,7 +145,7 @@ class AffineStep(StepPipeline):
         return results
 
     def resources(self) -> Resources:
-        """The constant costs no more than its carries; bits below the result need no register."""
+        """A constant beside products is almost free; bits below the result need no register."""
         total = Resources()
         for c in self.constants:
             terms = self._terms(c, Const(0))
@@ -152,6 +153,8 @@ class AffineStep(StepPipeline):
             tree = tree_resources(products, width=self._width(c), stages=self._stages)
             saved = min(tree.ff, c.s) if tree_stages(products) == self._stages else 0
             result = element_shape(*self._limits(c)).width
+            if len(products) == 1:
+                total += Resources(lut=(c.b & ((1 << self._width(c)) - 1)).bit_count())
             total += Resources(lut=tree.lut, ff=max(tree.ff - saved, result))
             total += saturation_resources(self._limits(c), self)
         return total

@@ -84,7 +84,8 @@ class SearchPlan:
         index, rounds = 0, list(self.rounds)
         if self.guess:
             g = self.guess
-            a = min(max(a, g.least if g.below else a), g.most if g.above else a)
+            a = max(a, g.least) if g.below else a
+            a = min(a, g.most) if g.above else a
             index = g.table[(a >> g.low) % len(g.table)]
             index += _reached(a, index, rounds.pop(0))
         for step in rounds:
@@ -98,7 +99,8 @@ def _reached(a: int, index: int, step: Round) -> int:
 
 def _comparison(bits: int, cases: Sequence[tuple[int, int, int] | None]) -> Round:
     """The round that tells ``a >= t`` for each case (least a, greatest a, t); None: never met."""
-    width, targets = 1, []
+    width = 1
+    targets: list[int | None] = []
     for case in cases:
         if case is None or case[0] > case[1]:
             targets.append(None)
@@ -152,7 +154,8 @@ def _guessed(
     last = min(hi >> low, first + size - 1)
     first = max(lo >> low, last - size + 1)
     below, above = first > lo >> low, last < hi >> low
-    table, span = [0] * size, {}
+    table = [0] * size
+    span: dict[int, tuple[int, int]] = {}
     for cell in range(first, last + 1):
         least = max(lo, cell << low)
         most = min(hi, ((cell + 1) << low) - 1)

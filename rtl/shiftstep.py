@@ -9,32 +9,37 @@ from thresher.rtl.affinefit import step_limits
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import register
 from thresher.rtl.saturation import saturated, saturation_resources, signed_argument
+from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import StepPipeline
 
 __all__ = ["ShiftStep"]
 
 
 class ShiftStep(StepPipeline):
-    """``clip(round_half_even(a / 2**s) + offset)``: an OR, an increment and a saturation.
+    """``clip(offset +- round_half_even(a / 2**s))``: an OR, an increment and a saturation.
 
     Rounding half to even goes up where the highest of the s bits is 1 and any bit below it or the
     lowest above it is. One channel for all, with steps of one.
     """
 
     @cached_property
-    def constants(self) -> tuple[int, int, bool] | None:
-        """s, the offset and whether the argument is inverted; proven at every threshold."""
-        found = step_limits(self.function) if self.function.channels == 1 else None
-        if found is None or not found[0][0].least:
+    def constants(self) -> tuple[int, int, int] | None:
+        """s, the offset and the sign; proven at every threshold."""
+        f = self.function
+        unit = f.unit_steps()
+        if f.channels > 1 or unit is None or f.out_lo == f.out_hi:
             return None
-        limits, inverted = found[0][0], found[1] < 0
-        for s in range(1, element_shape(self.function.lo, self.function.hi).width):
-            a, k = limits.least[0]
-            offset = k - _rounded(a, s)
+        rising = StepFunction(f.lo, f.hi, f.thresholds, unit.sign * f.values)
+        found = step_limits(rising)
+        assert found is not None, "it rises"
+        limits = found[0][0]
+        first, k = limits.least[0]
+        for s in range(1, element_shape(f.lo, f.hi).width):
+            offset = k - _rounded(first, s)
             if all(_rounded(a, s) + offset >= k for a, k in limits.least) and all(
                 _rounded(a, s) + offset < k for a, k in limits.most
             ):
-                return s, offset, inverted
+                return s, unit.sign * offset, unit.sign
         return None
 
     @property
@@ -51,23 +56,22 @@ class ShiftStep(StepPipeline):
     def _limits(self) -> tuple[int, int]:
         """The least and the greatest result before the saturation."""
         assert self.constants is not None
-        s, offset, inverted = self.constants
-        lo, hi = self.function.lo, self.function.hi
-        lo, hi = (~hi, ~lo) if inverted else (lo, hi)
-        return _rounded(lo, s) + offset, _rounded(hi, s) + offset
+        s, offset, sign = self.constants
+        ends = [offset + sign * _rounded(a, s) for a in (self.function.lo, self.function.hi)]
+        return min(ends), max(ends)
 
     def elaborate_into(
         self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str
     ) -> list[Value]:
         assert self.constants is not None
-        s, offset, inverted = self.constants
+        s, offset, sign = self.constants
         shape = element_shape(*self._limits)
         results = []
-        for lane, value in enumerate(values):
-            value = signed_argument(value, inverted)
+        for lane, argument in enumerate(values):
+            value = signed_argument(argument, inverted=False)
             up = value[s - 1] & (value[: s - 1].any() | value[s])
             quotient = (value >> s) + up
-            total = quotient + offset if offset else quotient
+            total = quotient + offset if sign > 0 else offset - quotient
             bits = total[: shape.width]
             bits = bits.as_signed() if shape.signed else bits
             stage = register(m, bits, enables[0], f"{name}_rounded{lane}")
@@ -78,9 +82,10 @@ class ShiftStep(StepPipeline):
 
     def resources(self) -> Resources:
         assert self.constants is not None
-        s, offset, inverted = self.constants
+        s, offset, sign = self.constants
         width = element_shape(*self._limits).width
-        each = Resources(lut=1 + -(-s // 6) + (width if offset or inverted else 0), ff=width)
+        moved = width if offset or sign < 0 else 0
+        each = Resources(lut=1 + -(-s // 6) + moved, ff=width)
         each += saturation_resources(self._limits, self)
         return sum((each for _ in range(self.lanes)), Resources())
 

@@ -1,10 +1,13 @@
 """The forms of step functions in hardware, and which is the smallest for a function."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from thresher.rtl.affinestep import AffineStep
 from thresher.rtl.comparators import ComparatorStep
+from thresher.rtl.memorysearch import MemorySearchStep
 from thresher.rtl.multiplystep import MultiplyStep
+from thresher.rtl.offsetstep import OffsetStep
 from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.shiftstep import ShiftStep
 from thresher.rtl.stepfunction import StepFunction
@@ -15,8 +18,9 @@ __all__ = ["FORMS", "step_pipeline"]
 _CLASSES: Mapping[str, tuple[type[StepPipeline], ...]] = {
     "comparators": (ComparatorStep,),
     "table": (TableStep,),
-    "search": (SearchStep,),
+    "search": (SearchStep, MemorySearchStep),
     "shift": (ShiftStep,),
+    "offset": (OffsetStep,),
     "affine": (AffineStep, MultiplyStep),
 }
 
@@ -34,14 +38,19 @@ def step_pipeline(
         of equal ones the smallest.
     :raises ValueError: where the function cannot be made in this form.
     """
+    return _chosen(function, lanes, form, memory)
+
+
+@lru_cache(maxsize=1024)
+def _chosen(function: StepFunction, lanes: int, form: str, memory: str) -> StepPipeline:
     free = form in ("auto", "fast")
     kinds = sum(_CLASSES.values(), ()) if free else _CLASSES[form]
     if free and function.out_lo == function.out_hi:
-        kinds = (ComparatorStep,)
+        kinds = _CLASSES["comparators"]
     made = [kind(function=function, lanes=lanes, memory=memory) for kind in kinds]
     possible = [pipeline for pipeline in made if pipeline.refusal is None]
     if not possible:
-        raise ValueError(made[0].refusal)
+        raise ValueError(made[-1 if function.channels > lanes else 0].refusal)
     if form == "fast":
-        return min(possible, key=lambda p: (p.latency, area_cost(p.resources())))
-    return min(possible, key=lambda p: (area_cost(p.resources()), p.latency))
+        return min(possible, key=lambda p: (p.latency, area_cost(p.resources() + p.control)))
+    return min(possible, key=lambda p: (area_cost(p.resources() + p.control), p.latency))

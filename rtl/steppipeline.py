@@ -80,6 +80,11 @@ class StepPipeline(ABC):
     def latency(self) -> int:
         """Register stages; 0 for a constant."""
 
+    @property
+    def control(self) -> Resources:
+        """The estimate for the valid bits of the register stages."""
+        return Resources(lut=self.latency, ff=self.latency)
+
     @abstractmethod
     def elaborate_into(
         self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from thresher.rtl.comparators import ComparatorStep, decode, decode_stages
+from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import TableStep
@@ -123,12 +124,12 @@ def _unit(lo: int, hi: int, count: int) -> StepFunction:
 @pytest.mark.parametrize(
     "f, form, chosen, latency",
     [
-        (_unit(-8, 7, 15), "auto", TableStep, 1),
-        (_unit(-1 << 20, (1 << 20) - 1, 63), "auto", ComparatorStep, 3),
-        (_unit(-1 << 20, (1 << 20) - 1, 15), "auto", ComparatorStep, 2),
-        (_unit(-1 << 20, (1 << 20) - 1, 1), "auto", ComparatorStep, 1),
+        (_unit(-8, 7, 9), "auto", TableStep, 1),
+        (_unit(-1 << 20, (1 << 20) - 1, 63), "comparators", ComparatorStep, 3),
+        (_unit(-1 << 20, (1 << 20) - 1, 15), "comparators", ComparatorStep, 2),
+        (_unit(-1 << 20, (1 << 20) - 1, 1), "auto", SearchStep, 1),
         (_unit(-8, 7, 15), "comparators", ComparatorStep, 2),
-        (_unit(0, 255, 255), "auto", TableStep, 1),
+        (_unit(0, 255, 255), "table", TableStep, 1),
         (_unit(3, 66, 63), "table", TableStep, 2),
         (_unit(0, 255, 0), "auto", ComparatorStep, 1),
     ],
