@@ -17,9 +17,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 
 from thresher.compiler.errors import ThresherError  # noqa: E402
+from thresher.compiler.integer.ports import quantised  # noqa: E402
 from thresher.compiler.schedule.links import estimate  # noqa: E402
 from thresher.gen.compiled import Compiled, compile_model  # noqa: E402
 from thresher.gen.options import CompileOptions  # noqa: E402
@@ -82,8 +84,13 @@ def _simulated(made: Compiled, steps: int) -> float:
     from thresher.sim.top import run_design
     from thresher.sim.verilator import VerilatorEngine
 
-    inputs = random_inputs(made.streamlined.graph, 8, seed=0)
-    return run_design(made, VerilatorEngine(), inputs)[0].interval / steps
+    graph = made.streamlined.graph
+    inputs = random_inputs(graph, 8, seed=0)
+    result, codes = run_design(made, VerilatorEngine(), inputs)
+    for name, expected in made.golden.run(quantised(graph.inputs, inputs)).items():
+        if not np.array_equal(codes[name], expected):
+            raise ThresherError(f"output '{name}': the simulation differs from the golden model")
+    return result.interval / steps
 
 
 def main() -> None:

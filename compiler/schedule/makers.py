@@ -75,6 +75,7 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     )
     if isinstance(spec, ir.MatMul):
         return with_broadcast(request, spec)
+    request = replace(request, plain=isinstance(spec, ir.Step | FusedSpec))
     if item.inner and (isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None):
         return replace(request, dataflows=(allowed, {**allowed, "fast": (1,)}))
     return request

@@ -31,6 +31,7 @@ class Request:
     :param inner: it is part of a loop's body.
     :param fits: whether the values of one folding go together.
     :param cycles: of a folding, the cycles a period; default the beats of the busiest port.
+    :param plain: it takes and gives as many beats on all ports.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Request:
     inner: bool = False
     fits: Callable[[Mapping[str, int]], bool] = _always
     cycles: Callable[[Mapping[str, int]], int] | None = None
+    plain: bool = False
 
     @property
     def allowed(self) -> Dataflow:

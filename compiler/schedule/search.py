@@ -104,6 +104,8 @@ class Space:
             some = request.kernel(next(request.foldings))
             port = {**some.inputs, **some.outputs}[name]
             return elements // port.elements * request.cycles(folding)
+        if request.plain:
+            return elements // folding["lanes"]
         kernel = request.kernel(folding)
         ports = {**kernel.inputs, **kernel.outputs}
         return elements // ports[name].elements * max(port.beats for port in ports.values())
