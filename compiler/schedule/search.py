@@ -118,7 +118,7 @@ class Space:
         """A kernel's foldings of at most `budget` cycles a frame, of one dataflow if given.
 
         Of large matrices only foldings up to twice as fast as needed are looked at; of output
-        lanes, the fewest that are fast enough.
+        lanes, the fewest that are fast enough and waste no DSP.
         """
         found = [
             c for c in self.choices[name]
@@ -130,11 +130,12 @@ class Space:
         if not products(found[-1].folding):
             return [c for c in found if c.cycles == least]
         found = [c for c in found if 2 * c.cycles > least] if len(found) > 8 else found
-        lanes: dict[int, int] = {}  # of a broadcast, by rows
+        fewest: dict[int, Choice] = {}
         for c in found:
-            most = lanes.get(c.folding.get("rows", 0), c.folding.get("lanes", 0))
-            lanes[c.folding.get("rows", 0)] = min(most, c.folding.get("lanes", 0))
-        return [c for c in found if c.folding.get("lanes", 0) == lanes[c.folding.get("rows", 0)]]
+            if "rows" in c.folding:
+                best = fewest.setdefault(c.folding["rows"], c)
+                fewest[c.folding["rows"]] = min(best, c, key=_lanes_key)
+        return [c for c in found if "rows" not in c.folding or c in fewest.values()]
 
     def cheapest(
         self, budgets: Mapping[str, int], dataflows: Mapping[str, frozenset[str]], limits: Limits
@@ -192,6 +193,11 @@ class _State:
         while state is not None and state.choice is not None:
             yield state.choice.folding
             state = state.before
+
+
+def _lanes_key(choice: Choice) -> tuple[int, int]:
+    """Of broadcasts of equal rows: rows of one beat cannot share a DSP, and few lanes are best."""
+    return choice.used["dsp"], choice.folding["lanes"]
 
 
 def _undominated(choices: list[Choice], keys: Sequence[str]) -> list[Choice]:
