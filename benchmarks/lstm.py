@@ -19,15 +19,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
+from figures import Figure  # noqa: E402
 
 from thresher.compiler.errors import ThresherError  # noqa: E402
 from thresher.compiler.integer.ports import quantised  # noqa: E402
 from thresher.compiler.schedule.links import estimate  # noqa: E402
 from thresher.gen.compiled import Compiled, compile_model  # noqa: E402
 from thresher.gen.options import CompileOptions  # noqa: E402
+from thresher.gen.synth import synthesise_design  # noqa: E402
+from thresher.sim.inputs import random_inputs  # noqa: E402
+from thresher.sim.top import run_design  # noqa: E402
+from thresher.sim.verilator import VerilatorEngine  # noqa: E402
 from zoo.recurrent import recurrent  # noqa: E402
 
-__all__ = ["WORKS", "Work", "compiled", "main"]
+__all__ = ["PUBLISHED", "WORKS", "Work", "compiled", "figures", "main"]
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,6 @@ def compiled(name: str) -> tuple[Compiled, str]:
 
 
 def _simulated(made: Compiled, steps: int) -> float:
-    from thresher.sim.inputs import random_inputs
-    from thresher.sim.top import run_design
-    from thresher.sim.verilator import VerilatorEngine
-
     graph = made.streamlined.graph
     inputs = random_inputs(graph, 8, seed=0)
     result, codes = run_design(made, VerilatorEngine(), inputs)
@@ -91,6 +92,45 @@ def _simulated(made: Compiled, steps: int) -> float:
         if not np.array_equal(codes[name], expected):
             raise ThresherError(f"output '{name}': the simulation differs from the golden model")
     return result.interval / steps
+
+
+def figures() -> list[Figure]:
+    """Every work: cycles simulated on the shipped Verilog, areas by Yosys against the budget."""
+    return [_figure(name, work) for name, work in WORKS.items()]
+
+
+def _figure(name: str, work: Work) -> Figure:
+    made, _ = compiled(name)
+    steps = work.model["steps"]
+    assert isinstance(steps, int)
+    cycles = _simulated(made, steps)
+    total = synthesise_design(made.design).total
+    used = {"dsp": total.dsp, "lut": total.lut, "bram": total.bram}
+    fits = all(used[resource] <= limit for resource, limit in work.budget.items())
+    limits = ", ".join(f"{limit} {resource}" for resource, limit in work.budget.items())
+    areas = ", ".join(f"{value:g} {resource}" for resource, value in used.items())
+    published, source = PUBLISHED[name]
+    return Figure(
+        name,
+        f"{work.model['cells'][0]} {work.model['features']} -> {work.model['hidden']}, cycles a "  # type: ignore[index]
+        f"step simulated, Yosys xc7: {areas}",
+        f"<= {work.cycles}" + (f" within {limits}" if limits else ""),
+        round(cycles, 2),
+        "cycles a step",
+        published,
+        source,
+        cycles <= work.cycles and fits,
+    )
+
+
+PUBLISHED: Mapping[str, tuple[str, str]] = {
+    "T1a": ("49,439 LUT, 13 DSP, 31.5 BRAM36", "FINN-GL, its LSTM part"),
+    "T1b": ("49,439 LUT, 13 DSP, 31.5 BRAM36", "FINN-GL, its LSTM part"),
+    "T2": ("1,209 to 8,960", "elastic-ai.creator 0.68, simulated"),
+    "T3": ("367 to 1,125", "elastic-ai.creator 0.68, simulated"),
+    "T4": ("about 17", "hls4ml"),
+    "T8": ("", ""),
+}
 
 
 def main() -> None:
@@ -114,8 +154,6 @@ def main() -> None:
         if args.simulate:
             print(f"    simulated: {_simulated(made, steps):g} cycles a step")
         if args.synthesise:
-            from thresher.gen.synth import synthesise_design
-
             total = synthesise_design(made.design).total
             print(f"    Yosys: LUT {total.lut} FF {total.ff} DSP {total.dsp} BRAM36 {total.bram:g}"
                   f", path {total.path_ns} ns")  # fmt: skip
