@@ -46,6 +46,12 @@ synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top batch -run map_luts:
 tee -q -o stat.json stat -top batch -json
 setattr -mod -unset keep_hierarchy
 write_rtlil net.il"""
+# The netlist brings cells without timing arcs, which would be taken in place of the library's.
+_LOAD = """\
+read_rtlil net.il
+delete =A:whitebox =A:blackbox =A:lib_whitebox
+read_verilog -lib -specify +/xilinx/cells_sim.v
+design -save net"""
 _PATH = """\
 design -load net
 hierarchy -top {name}
@@ -167,7 +173,7 @@ def synthesise_all(
         if same not in known:
             component = item.create() if isinstance(item, Kernel) else item
             source = to_rtlil(component, _TOKEN)
-            known[same] = content_key(source, _SYNTH, _PATH)
+            known[same] = content_key(source, _SYNTH, _LOAD, _PATH)
             sources[known[same]] = source
         keys[name] = known[same]
     _synthesise({k: s for k, s in sources.items() if _load(k) is None}, say or (lambda _: None))
@@ -228,9 +234,8 @@ def _run(sources: Mapping[str, str]) -> dict[str, SynthResult]:
         keep = f"setattr -mod -set keep_hierarchy 1 {' '.join(names.values())}"
         head = [*reads, "read_verilog batch.v", "hierarchy -check -top batch", keep]
         run_yosys("\n".join([*head, _SYNTH]), folder)
-        loads = "read_verilog -lib -specify +/xilinx/cells_sim.v\nread_rtlil net.il\n"
         paths = (_PATH.format(name=n) for n in names.values())
-        run_yosys("\n".join([loads + "design -save net", *paths]), folder)
+        run_yosys("\n".join([_LOAD, *paths]), folder)
         modules = json.loads((folder / "stat.json").read_text())["modules"]
         return {
             key: _counted(_cells(modules, f"\\{name}"), (folder / f"{name}.sta").read_text())
