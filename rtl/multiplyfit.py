@@ -25,10 +25,10 @@ from thresher.rtl.affinefit import Limits, narrowest, roundest, slope_bounds
 __all__ = ["MultiplyPlan", "Split", "plan_multiply"]
 
 _WIDE, _NARROW = 25, 18  # signed operands of a DSP48E1
-_RESULT = 47
+_RESULT = 60  # bits: all is exact in int64
 _MOST_SHIFT = 44
 _SHIFTS, _FACTORS = 3, 8
-_MOST_SUMMANDS = 5
+_MOST_SUMMANDS = 7  # with the offset a tree of three adders in a row
 
 
 @dataclass(frozen=True)

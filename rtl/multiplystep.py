@@ -150,12 +150,16 @@ class MultiplyStep(StepPipeline):
         top = Cat(a[split.top : -1], ~a[-1])
         summands = [(a[k], factor[split.part :], split.part + k) for k in range(split.below)]
         summands += [(factor[k], top, split.top + k) for k in range(split.low)]
-        rest = register(m, rest, enables[0], f"{name}_offset")
+        terms = [register(m, rest, enables[0], f"{name}_offset")]
         for k, (bit, value, shift) in enumerate(summands):
             # A register's reset input saves what else took a LUT a bit.
             kept = held(m, value, enables[0], f"{name}_summand{k}", force=~bit, to=0)
-            rest = rest + (kept << (shift - scale))
-        return rest
+            terms.append(kept << (shift - scale))
+        while len(terms) > 1:
+            odd = terms[len(terms) & ~1 :]
+            pairs = zip(terms[::2], terms[1::2], strict=False)
+            terms = [one + other for one, other in pairs] + odd
+        return terms[0]
 
     def resources(self) -> Resources:
         split, offset = self.plan.split, self._offset[1].width

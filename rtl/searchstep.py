@@ -134,9 +134,23 @@ def _table(words: Sequence[int], width: int, address: Value) -> Value:
 
 
 def _reached(step: Round, value: Value, index: Value) -> Value:
-    """Whether the value reaches the threshold that the index chooses."""
-    offset = _table(step.offsets, step.width, index[: step.bits])
-    return (resized(value, step.width) + offset)[step.width - 1]
+    """Whether the value reaches the threshold that the index chooses.
+
+    The offset is added as ``value ^ (value ^ offset)``: so the carry chain's propagate is one
+    table of value and index to the synthesiser, where else it may map table and XOR each for
+    itself, with twice the LUTs.
+    """
+    value = resized(value, step.width)
+    if not step.bits:
+        return (value + step.offsets[0])[step.width - 1]
+    size = 1 << step.bits
+    offset = []
+    for bit in range(step.width):
+        column = [word >> bit & 1 for word in step.offsets]
+        differs = sum((column[k] | (1 - column[k]) << 1) << 2 * k for k in range(size))
+        address = Cat(value[bit], index[: step.bits])
+        offset.append(value[bit] ^ Const(differs, 2 * size).bit_select(address, 1))
+    return (value + Cat(*offset))[step.width - 1]
 
 
 def _guess(

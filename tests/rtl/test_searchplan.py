@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from steps import activation, requantise
+from stepcases import activation, requantise
 
 from thresher.rtl.searchplan import SearchPlan, plan_search
 from thresher.rtl.searchstep import SearchStep

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from steps import activation, requantise, requantise_channels
+from stepcases import activation, requantise, requantise_channels
 
 from thresher.rtl.affinefit import narrowest, offset_interval, roundest, slope_bounds, step_limits
 from thresher.rtl.affinestep import AffineStep

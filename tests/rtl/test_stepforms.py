@@ -5,7 +5,7 @@ import pytest
 from harness import check_kernel, simulate
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from steps import activation, requantise, requantise_channels
+from stepcases import activation, requantise, requantise_channels
 
 from thresher.rtl.affinestep import AffineStep
 from thresher.rtl.elementwise import Elementwise
