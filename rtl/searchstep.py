@@ -93,7 +93,8 @@ class SearchStep(IndexedStep):
         index: Value = Const(0, 0)
         if plan.guess:
             clamp = next(stages) if self._clamps else None
-            index, value = _guess(m, plan.guess, rounds[0].width, value, clamp, next(stages), name)
+            width = max(r.width for r in rounds)  # a later round may look farther
+            index, value = _guess(m, plan.guess, width, value, clamp, next(stages), name)
             enable = next(stages)
             total = (index + _reached(rounds.pop(0), value, index))[: plan.guess.bits]
             index = register(m, total, enable, f"{name}_guessed")
@@ -225,7 +226,7 @@ def _plan_ffs(plan: SearchPlan, width: int) -> int:
     total, rounds = 0, plan.rounds
     if plan.guess:
         g = plan.guess
-        wide = rounds[0].width
+        wide = max(r.width for r in rounds)
         total += g.bits + wide
         if g.below or g.above:
             total += max(wide, g.low + g.cell_bits) + g.above
