@@ -53,11 +53,12 @@ flatten
 tee -q -o stat.json stat -top {{top}} -json
 write_rtlil net.il
 design -reset
-read_verilog -lib -specify +/xilinx/cells_sim.v
 read_rtlil net.il
+delete =A:whitebox =A:blackbox =A:lib_whitebox
+read_verilog -lib -specify +/xilinx/cells_sim.v
 hierarchy -top {{top}}
 tee -q -o sta.txt sta""".format(top=_TOP)
-_VERSION = 1  # of how cells are counted
+_VERSION = 2  # of how cells are counted
 _LUT = re.compile(r"LUT[1-6]|INV")
 _LUTRAM = {
     "RAM32X1S": 1, "RAM32X1D": 2, "RAM64X1S": 1, "RAM64X1D": 2, "RAM32M": 4, "RAM64M": 4,

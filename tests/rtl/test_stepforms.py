@@ -48,6 +48,16 @@ CASES = {
         "search",
         SearchStep,
     ),
+    "far neighbours": (
+        StepFunction(
+            -288,
+            287,
+            np.array([[-248, -181, -174, -144, -123, -121, -104, -16, 3, 7, 190, 202, 205, 247]]),
+            np.arange(-8, 7)[None],
+        ),
+        "search",
+        SearchStep,
+    ),
     "a lane each": (activation("tanh", 2**-9, bits=14, biases=BIASES[:2]), "search", SearchStep),
     "half to even": (requantise(1 / 1024), "shift", ShiftStep),
     "half to even, falling": (falling(requantise(1 / 64)), "shift", ShiftStep),
@@ -102,27 +112,41 @@ def test_every_threshold_of_a_wide_accumulator(form: str) -> None:
     np.testing.assert_array_equal(got, kernel.compute(values)[0])
 
 
-@settings(max_examples=40)
+@settings(max_examples=150)
 @given(
     lo=st.integers(-300, 200),
     size=st.integers(2, 400),
     low=st.integers(-9, 5),
     count=st.integers(1, 20),
-    spread=st.sampled_from([4, 60, 500]),
+    spread=st.sampled_from([4, 60, 500, None]),
     sign=st.sampled_from([1, -1]),
     seed=st.integers(0, 10**6),
 )
 @example(lo=0, size=400, low=-9, count=17, spread=4, sign=1, seed=0)
 @example(lo=-300, size=400, low=0, count=17, spread=4, sign=-1, seed=0)
 def test_search_of_every_argument(
-    lo: int, size: int, low: int, count: int, spread: int, sign: int, seed: int
+    lo: int, size: int, low: int, count: int, spread: int | None, sign: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     hi, centre = lo + size - 1, int(rng.integers(lo, lo + size))
-    thresholds = np.sort(np.clip(rng.integers(centre - spread, centre + spread, count), lo, hi + 1))
+    low_end, high_end = (lo, hi) if spread is None else (centre - spread, centre + spread)
+    thresholds = np.sort(np.clip(rng.integers(low_end, high_end + 1, count), lo, hi + 1))
     f = StepFunction(lo, hi, thresholds[None], sign * (low + np.arange(count + 1))[None])
     kernel = Step(function=f, lanes=1, form="search")
     values = np.arange(lo, hi + 1)[:, None]
+    got = simulate(kernel, {"i": values}).outputs["o"]
+    np.testing.assert_array_equal(got, kernel.compute(values)[0])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_search_among_uneven_thresholds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size, count = int(rng.integers(200, 700)), int(rng.choice([7, 15, 31]))
+    lo = -int(rng.integers(0, size))
+    thresholds = lo + np.sort(rng.choice(size, (4, count)), axis=1)
+    f = StepFunction(lo, lo + size - 1, thresholds, np.arange(count + 1)[None])
+    kernel = Step(function=f, lanes=4, form="search")
+    values = np.repeat(np.arange(lo, lo + size)[:, None], 4, axis=1)
     got = simulate(kernel, {"i": values}).outputs["o"]
     np.testing.assert_array_equal(got, kernel.compute(values)[0])
 
