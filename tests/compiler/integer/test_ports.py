@@ -20,7 +20,7 @@ def graph(**port: object) -> IntegerGraph:
     b = Builder()
     x, n = b.input((2,), -8, 7, name="x"), b.input((1,), 0, 3, name="n")
     kind = {"dtype": "float32", "quantise": QUANTISE, **port}
-    inputs = (InputPort(x, "real", **kind), InputPort(n, "count", "int8", None))  # type: ignore
+    inputs = (InputPort(x, "real", **kind), InputPort(n, "count", "int8", None))  # type: ignore[arg-type]
     total = b.binary("add", x, n)
     outputs = (
         OutputPort("real_sum", total, "float32", Apply("Mul", (Leaf(), QUARTER))),
