@@ -12,7 +12,7 @@ from networks import FAMILIES, NETWORKS, Quant, Squashed, TwoLstms
 from torch import Tensor, nn
 
 from thresher.quant import export_onnx
-from thresher.quant.check import check_equal, run_onnx
+from thresher.quant.check import run_onnx
 from thresher.quant.signature import flatten
 from thresher.quant.ties import explained
 
@@ -41,13 +41,7 @@ def test_equals_brevitas(network: Callable[[Quant], Any], family: str, tmp_path:
     module, x = built(network, family)
     name = next(iter_names(module))
     model = export_onnx(module, x.narrow(module.batch, 0, 2), tmp_path / "net.onnx")
-    count = sum(differences(module, tmp_path / "net.onnx", {name: x}))
-    if family.startswith("pow2"):
-        assert count == 0
-    elif count:  # float scales: the order of float32 sums may decide a tie, and nothing else may
-        assert count <= 4
-        with pytest.warns(UserWarning, match="lie on rounding ties"):
-            check_equal(model, module, flat_run(module), [x])
+    assert sum(differences(module, tmp_path / "net.onnx", {name: x})) == 0
     assert [value.name for value in model.graph.input] == [name]
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert [d.dim_param or d.dim_value for d in dims] == [
@@ -56,17 +50,36 @@ def test_equals_brevitas(network: Callable[[Quant], Any], family: str, tmp_path:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_sigmoid_and_tanh_alone_differ_at_ties_only(family: str, tmp_path: Path) -> None:
-    """Their operand is unbounded, so PyTorch's last place cannot be matched for every value."""
-    module, x = built(Squashed, family)
-    export_onnx(module, x[:2], tmp_path / "net.onnx")
-    found = run_onnx(onnx.load(tmp_path / "net.onnx"), [x.numpy()])
+def test_sigmoid_and_tanh_alone(family: str, tmp_path: Path) -> None:
+    """Their operand is unbounded: where the last place of PyTorch's function decides, it is a tie."""
+    module, _ = built(Squashed, family)
+    x = torch.randn(4096, 6) * 2
+    model = export_onnx(module, x[:2], tmp_path / "net.onnx")
+    assert_equal_but_for_ties(model, module, x)
+
+
+def test_long_sums_differ_at_ties_only(tmp_path: Path) -> None:
+    """Sums of 300 float32 terms: PyTorch has another order for one sequence than for many.
+
+    So "equal to Brevitas" has no meaning to the last place here. Each value in which onnxruntime
+    differs must be one that Brevitas gives too when its own sums move by their rounding error.
+    """
+    torch.manual_seed(1)
+    module: Any = FAMILIES["channel6"].lstm(300, 64)
+    x = torch.randn(4, 64, 300)
+    calibrate(module, {"inp": x})
+    model = export_onnx(module, x[:, :2], tmp_path / "long.onnx")
+    assert_equal_but_for_ties(model, module, x)
+
+
+def assert_equal_but_for_ties(model: onnx.ModelProto, module: nn.Module, x: Tensor) -> None:
+    found = run_onnx(model, [x.numpy()])
     with torch.no_grad():
-        wanted = [value.numpy() for value in module(x)]
-        ties = explained(module, flat_run(module), [x], found)
-    for want, have, tie in zip(wanted, found, ties, strict=True):
-        assert tie[want != have].all()
-        assert (want != have).sum() <= 2
+        wanted = [value.numpy() for value in flat_run(module)(x)]
+        wrong = [want != have for want, have in zip(wanted, found, strict=True)]
+        if any(mask.any() for mask in wrong):
+            ties = explained(module, flat_run(module), [x], found)
+            assert not any((mask & ~tie).any() for mask, tie in zip(wrong, ties, strict=True))
 
 
 def test_module_is_left_as_it_was(tmp_path: Path) -> None:
