@@ -124,6 +124,7 @@ def _reason(status: int, printed: str) -> str:
         return f"killed by signal {-status}; is the memory enough?"
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "%error", "fatal"))]
+    errors += [line for line in lines if "ld: " in line]  # before what GCC says about it
     errors += [line for line in lines if "error" in line.lower()]
     return next(iter(errors[:1] or lines[-1:]), f"exit status {status}")
 

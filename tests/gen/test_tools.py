@@ -56,6 +56,12 @@ def test_killed_tool(tmp_path: Path) -> None:
         run_tool(["sh", "-c", "kill -9 $$"], tmp_path, "demo")
 
 
+def test_a_linker_says_more_than_the_compiler_about_it(tmp_path: Path) -> None:
+    printed = "/usr/bin/ld: cannot find -lmissing\\ncollect2: error: ld returned 1 exit status"
+    with pytest.raises(ToolError, match="demo failed ./usr/bin/ld: cannot find -lmissing"):
+        run_tool(["sh", "-c", f"printf '{printed}'; exit 1"], tmp_path, "demo")
+
+
 def test_tool_that_says_nothing(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="demo failed .exit status 3"):
         run_tool(["sh", "-c", "exit 3"], tmp_path, "demo")

@@ -51,7 +51,7 @@ def test_equals_brevitas(network: Callable[[Quant], Any], family: str, tmp_path:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sigmoid_and_tanh_alone(family: str, tmp_path: Path) -> None:
-    """Their operand is unbounded: where the last place of PyTorch's function decides, it is a tie."""
+    """Their operand is unbounded: a code may hang on the last place of PyTorch's function."""
     module, _ = built(Squashed, family)
     x = torch.randn(4096, 6) * 2
     model = export_onnx(module, x[:2], tmp_path / "net.onnx")

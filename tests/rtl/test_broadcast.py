@@ -208,19 +208,6 @@ def test_refuses(change: dict[str, object], error: type[Exception], words: str) 
         BroadcastMVAU(**parameters | change)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "rows, words",
-    [
-        (np.zeros((2, 5), int), r"i must have shape \(N, 4\), not \(2, 5\)"),
-        (np.full((1, 4), 9), r"i must lie in \[0, 3\], not \[9, 9\]"),
-    ],
-)
-def test_model_refuses(rows: np.ndarray, words: str) -> None:
-    kernel = BroadcastMVAU(weights=np.ones((4, 6), int), rows=2, lanes=2, i_lo=0, i_hi=3)
-    with pytest.raises(ValueError, match=words):
-        kernel.compute(rows)
-
-
 def test_estimate_counts_multipliers_and_memory() -> None:
     rng = np.random.default_rng(0)
     weights = rng.integers(-127, 128, (64, 64))

@@ -8,6 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from thresher.rtl.addertree import product_terms, signed_digits, tree_stages
+from thresher.rtl.broadcast import BroadcastMVAU
+from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
 
 
@@ -171,6 +173,17 @@ def test_refuses(change: dict[str, object], error: type[Exception], words: str) 
         MVAU(**parameters | change)  # type: ignore[arg-type]
 
 
+WEIGHTS = np.ones((4, 6), int)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        MVAU(weights=WEIGHTS, pe=2, simd=2, i_lo=0, i_hi=3),
+        BroadcastMVAU(weights=WEIGHTS, rows=2, lanes=2, i_lo=0, i_hi=3),
+    ],
+    ids=lambda kernel: type(kernel).__name__,
+)
 @pytest.mark.parametrize(
     "rows, words",
     [
@@ -178,7 +191,6 @@ def test_refuses(change: dict[str, object], error: type[Exception], words: str) 
         (np.full((1, 4), 9), r"i must lie in \[0, 3\], not \[9, 9\]"),
     ],
 )
-def test_model_refuses(rows: np.ndarray, words: str) -> None:
-    kernel = MVAU(weights=np.ones((4, 6), int), pe=2, simd=2, i_lo=0, i_hi=3)
+def test_model_refuses(kernel: Kernel, rows: np.ndarray, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         kernel.compute(rows)
