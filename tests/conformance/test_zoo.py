@@ -13,7 +13,7 @@ from thresher.sim.verilator import VerilatorEngine
 from zoo import load, names
 from zoo.rtl import compiled, random_folding, save, verified
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]  # beside other work too
 
 FOLDINGS = 3
 SAMPLES = 12
