@@ -17,6 +17,7 @@ from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.requests import Request
 from thresher.rtl.kernel import Kernel, Resources
+from thresher.rtl.mvau import MVAU
 
 __all__ = ["Choice", "Limits", "Space", "area", "figures", "first_true", "last_true"]
 
@@ -69,6 +70,11 @@ class Choice:
     def used(self) -> Mapping[str, int]:
         """What the kernel alone takes, by resource; its products a cycle among them."""
         return {**figures(self.kernel.resources()), "products": products(self.folding)}
+
+    @cached_property
+    def least_lut(self) -> int:
+        """LUTs that it takes at least, found without the sums of an MVAU, which take long."""
+        return self.kernel.multipliers.resources().lut if isinstance(self.kernel, MVAU) else 0
 
     @property
     def lut(self) -> int:
@@ -161,8 +167,9 @@ class Space:
         states: list[_State] = [_State(0, (0,) * len(keys), None, None)]
         for name, budget in budgets.items():
             choices = self.within(name, budget, dataflows.get(name))
-            if "dsp" not in limits and any(not c.lut for c in choices):
-                choices = [c for c in choices if not c.lut]
+            most = limits.get("lut", 1 << 62) if "dsp" in limits else 0
+            if any(not c.lut for c in choices):
+                choices = [c for c in choices if not c.lut or most > c.least_lut]
             choices = _undominated(choices, keys)
             states = _combined(states, choices, keys, limits)
         if not states:

@@ -101,12 +101,12 @@ def test_dsp_of_a_broadcast_in_part_in_luts(lut_groups: int) -> None:
 
 @pytest.mark.parametrize("bits", [6, 8])
 def test_products_in_luts(bits: int) -> None:
-    ends = {"a": (0, (1 << bits) - 1), "b": (-1 << (bits - 1), (1 << (bits - 1)) - 1)}
+    a, b = (0, (1 << bits) - 1), (-1 << (bits - 1), (1 << (bits - 1)) - 1)
     kernels: dict[str, Kernel] = {
-        "elementwise": Elementwise(op="mul", lanes=2, **ends, multiplier="lut"),
+        "elementwise": Elementwise(op="mul", lanes=2, a=a, b=b, multiplier="lut"),
         "mvau": MVAU(
-            weights=np.arange(-32, 32).reshape(8, 8) * 3, pe=4, simd=2, i_lo=ends["b"][0],
-            i_hi=ends["b"][1], multiplier="lut",
+            weights=np.arange(-32, 32).reshape(8, 8) * 3, pe=4, simd=2, i_lo=b[0], i_hi=b[1],
+            multiplier="lut",
         ),
     }  # fmt: skip
     for name, found in synthesise_all(kernels).items():

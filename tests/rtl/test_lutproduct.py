@@ -53,7 +53,7 @@ def products(a: Interval, b: Interval, pairs: list[tuple[int, int]]) -> list[int
     dut = Product(a, b)
     found: list[int] = []
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         ctx.set(dut.enable, 1)
         for k in range(len(pairs) + dut.stages):
             x, y = pairs[min(k, len(pairs) - 1)]
@@ -97,7 +97,7 @@ def test_stages(a: Interval, b: Interval, stages: int) -> None:
 
 
 def test_area_and_path() -> None:
-    cases = [*WIDE[:3], NARROW[0], NARROW[4]]
+    cases = [*WIDE[:3], NARROW[4]]
     found = synthesise_all({str(case): Product(*case) for case in cases})
     for a, b in cases:
         result, estimate = found[str((a, b))], lut_product_resources(a, b)
