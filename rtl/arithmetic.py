@@ -9,10 +9,11 @@ from amaranth.lib import data
 
 from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_resources, tree_stages
 from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
 from thresher.rtl.registers import delay, register
 from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
 
-__all__ = ["OPS", "Arithmetic"]
+__all__ = ["MULTIPLIERS", "OPS", "Arithmetic"]
 
 OPS = {
     "add": lambda a, b: a + b,
@@ -21,6 +22,9 @@ OPS = {
     "mul": lambda a, b: a * b,
 }
 """The operations, of ints, arrays and Amaranth values alike."""
+
+MULTIPLIERS = ("dsp", "lut")
+"""What products of two variables may be built from."""
 
 _DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
 
@@ -34,6 +38,7 @@ class Arithmetic:
     :param b: the same of `b`, or None.
     :param constants: int64 (rows, lanes), in place of `b`; rows that are equal count as one.
     :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
+    :param multiplier: of products, one of `MULTIPLIERS`.
     :param registered: results come from a register; else, of two streams' sum, at once.
     """
 
@@ -45,6 +50,7 @@ class Arithmetic:
     shift_b: int
     lanes: int
     memory: str
+    multiplier: str = "dsp"
     registered: bool = True
 
     def __post_init__(self) -> None:
@@ -95,8 +101,23 @@ class Arithmetic:
         """Register stages: memory of constants, then the operation."""
         if not self.registered:
             return 0
+        if self._in_luts:
+            return self._fetch_latency + lut_product_stages(*self._factors)
         trees = [tree_stages(self._terms(lane, Const(0))) for lane in range(self._in_trees)]
         return self._fetch_latency + max([1, *trees])
+
+    @property
+    def _in_luts(self) -> bool:
+        """The results are products that `lut_product` makes."""
+        return self.multiplier == "lut" and self.op == "mul" and not self._in_trees
+
+    @property
+    def _factors(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Least and greatest value of both factors, without the shifts."""
+        if self.constants is None:
+            assert self.b is not None
+            return self.a, self.b
+        return self.a, (int(self.constants.min()), int(self.constants.max()))
 
     @property
     def _in_trees(self) -> int:
@@ -142,6 +163,13 @@ class Arithmetic:
         results = []
         for k in range(self.lanes):
             a_value = delay(m, a[k], enables[:fetch], f"a{k}")
+            if self._in_luts:
+                factors, late = (a_value, b[k]), enables[fetch:]
+                product = lut_product(
+                    m, *factors, ends=self._factors, enables=late, name=f"product{k}"
+                )
+                results.append(product << (self.shift_a + self.shift_b))
+                continue
             value = OPS[self.op](a_value << self.shift_a, b[k] << self.shift_b)
             if self.registered:
                 results.append(register(m, value, enables[fetch], f"result{k}", shape=shape))
@@ -174,7 +202,9 @@ class Arithmetic:
             b = element_shape(*self.b).width if self.b else 0
         else:
             b = self._constant_shape.width
-        if self.op != "mul":
+        if self._in_luts:
+            each = lut_product_resources(*self._factors)
+        elif self.op != "mul":
             each = Resources(lut=width, ff=width if self.registered else 0)
         elif a + b >= _DSP_MIN_WIDTH:
             each = Resources(dsp=1)

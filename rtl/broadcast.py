@@ -36,6 +36,7 @@ class BroadcastMVAU(Kernel):
     :param memory: of the weights, "auto", "lut" or "bram".
     :param multiplier: "dsp48e1", or "dsp48e2" whose operand has two bits more.
     :param pack: rows in one multiplier at most.
+    :param lut_groups: beats of a pass, the last ones, whose multipliers are built from LUTs.
     :param depth: beats that the output FIFO holds, a power of two; by default as many as are
         needed for a vector every `cycles` cycles, at least 32.
     :raises TypeError: for a parameter of the wrong type.
@@ -51,6 +52,7 @@ class BroadcastMVAU(Kernel):
     memory: str = "auto"
     multiplier: str = "dsp48e1"
     pack: int = MOST_ROWS
+    lut_groups: int = 0
     depth: int | None = None
     content: tuple[object, ...] = field(init=False, repr=False)
 
@@ -73,6 +75,10 @@ class BroadcastMVAU(Kernel):
             raise ValueError(f"rows must divide the N = {n} columns of weights, not {self.rows}")
         if self.rows % self.lanes:
             raise ValueError(f"lanes must divide the {self.rows} rows, not {self.lanes}")
+        check_int("lut_groups", self.lut_groups, 0)
+        groups = self.rows // self.lanes
+        if self.lut_groups > groups:
+            raise ValueError(f"lut_groups must be at most {groups}, not {self.lut_groups}")
         self._check_widths()
         if self.depth is not None:
             check_int("depth", self.depth, self.plan.least_depth)
@@ -105,7 +111,7 @@ class BroadcastMVAU(Kernel):
         return BroadcastPlan(
             weights=self.weights, biases=self.biases, rows=self.rows, lanes=self.lanes,
             lo=self.i_lo, hi=self.i_hi, memory=self.memory,
-            multiplier=self.multiplier, pack=self.pack,
+            multiplier=self.multiplier, pack=self.pack, lut_groups=self.lut_groups,
         )  # fmt: skip
 
     @cached_property

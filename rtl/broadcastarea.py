@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from thresher.rtl.broadcastplan import MUX_BLOCK, BroadcastPlan
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.lutproduct import lut_product_resources
 from thresher.rtl.lutram import lutram_resources
-from thresher.rtl.mac import MAC_LATENCY
+from thresher.rtl.mac import MAC_LATENCY, cell_ends
 from thresher.rtl.packing import PackedRows
 from thresher.rtl.rom import rom_resources
 
@@ -22,13 +23,24 @@ def broadcast_resources(plan: BroadcastPlan, fifo: Fifo) -> Resources:
     for column in plan.columns:
         total += rom_resources(plan.depth, column.width, plan.memory_bound)
     total += Resources(ff=_distribution(plan))
-    for group in plan.cells:
+    for g, group in enumerate(plan.cells):
+        if plan.multiplier_of(g) == "lut":
+            total += sum((_lut_cell(cell) for cell in group), Resources(ff=x))
+            continue
         for cell in group:
-            total += _cell(cell, x)
+            total += _cell(cell, x, MAC_LATENCY + plan.product_stages)
     return total
 
 
-def _cell(cell: PackedRows, x: int) -> Resources:
+def _lut_cell(cell: PackedRows) -> Resources:
+    """Of one row: its product, an accumulator, and the weight's register."""
+    if not cell.weights.any():
+        return Resources()
+    product = lut_product_resources(*cell_ends(cell))
+    return product + Resources(lut=cell.width, ff=cell.width + cell.operand_width)
+
+
+def _cell(cell: PackedRows, x: int, latency: int) -> Resources:
     if not cell.weights.any():
         return Resources()
     width = cell.operand_width
@@ -40,7 +52,7 @@ def _cell(cell: PackedRows, x: int) -> Resources:
             continue
         codes = cell.by_codes(i)
         lut += (bits if bits <= 2 else bits + 2) if codes else bits + 4
-        ff += bits + (2 if codes else 1 + 2 * MAC_LATENCY)
+        ff += bits + (2 if codes else 1 + 2 * latency)
         starts = set(cell.start_carries(i)) | {word & 3 for word in cell.start_words}
         lut += bits + 2 if len(cell.start_words) > 1 and len(starts) > 1 else 0
     return Resources(lut=lut, ff=ff, dsp=1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
@@ -30,8 +30,8 @@ class BroadcastComponent(wiring.Component):
     block RAMs; each word is fetched when its predecessor is used, so that it costs no latency.
 
     The first beat of a pass can be taken `latency` cycles after the pass's last element, which is
-    3 or, with more than four groups, 4. In the first cycle after a reset, no element is taken:
-    the first weights are being fetched.
+    3 or, with more than four groups, 4; and one or two more with products in LUTs. In the first
+    cycle after a reset, no element is taken: the first weights are being fetched.
 
     Back-pressure: the array never stops; a cycle without an element is a bubble in it. The last
     element of a pass is taken when the output FIFO is sure to have room for the pass. Reset drops
@@ -58,7 +58,9 @@ class BroadcastComponent(wiring.Component):
         for g, group in enumerate(plan.cells):
             found, low = [], 0
             for k, rows in enumerate(group):
-                m.submodules[f"mac{g}_{k}"] = mac = PackedMac(rows, plan.multiplier)
+                m.submodules[f"mac{g}_{k}"] = mac = PackedMac(
+                    rows, plan.multiplier_of(g), plan.product_stages
+                )
                 width = len(mac.word)
                 m.d.comb += [
                     Cat(mac.valid, mac.first).eq(tags),
@@ -192,7 +194,9 @@ class BroadcastComponent(wiring.Component):
     ) -> None:
         """Pick the groups one by one as they are complete; unpack them into the FIFO."""
         plan = self.plan
-        about = _later(m, finished, "about")
+        about = finished
+        for k in range(1 + plan.product_stages):
+            about = _later(m, about, f"about{k}")
         running, group = Signal(), Signal(range(plan.groups))
         m.d.sync += group.eq(group + 1)
         with m.If(group == plan.groups - 1):
@@ -203,15 +207,22 @@ class BroadcastComponent(wiring.Component):
         lanes = [[_widen(t[k], widths[k]) for t in totals] for k in range(plan.lanes)]
         if plan.stages == 1:
             picked = [_pick(lane, group) for lane in lanes]
+            alone = self._alone(group)
             m.d.comb += fifo.i.valid.eq(running)
         else:
-            picked = self._second_stage(m, running, group, lanes, fifo)
+            picked, alone = self._second_stage(m, running, group, lanes, fifo)
         outputs, low = [], 0
         for rows in plan.cells[0]:
             part = picked[low : low + rows.count]
-            outputs += unpack([total.as_signed() for total in part], plan.shift)
+            outputs += unpack([total.as_signed() for total in part], plan.shift, alone)
             low += rows.count
         m.d.comb += [fifo.i.payload[k].eq(value) for k, value in enumerate(outputs)]
+
+    def _alone(self, group: Value) -> Value:
+        """Whether the rows of a group share nothing though those of other groups do."""
+        if not 0 < self.plan.lut_groups < self.plan.groups:
+            return Const(0, 1)
+        return group >= self.plan.dsp_groups
 
     def _second_stage(
         self,
@@ -220,14 +231,18 @@ class BroadcastComponent(wiring.Component):
         group: Signal,
         lanes: list[list[Value]],
         fifo: wiring.Component,
-    ) -> list[Value]:
-        """A register behind each block of groups, which holds on while the FIFO is full."""
+    ) -> tuple[list[Value], Value]:
+        """A register behind each block of groups, which holds on while the FIFO is full.
+
+        :returns: the totals of the group, and whether they are those of rows alone.
+        """
         low_bits = MUX_BLOCK.bit_length() - 1
-        valid, go = Signal(), Signal()
+        valid, go, alone = Signal(), Signal(), Signal()
         m.d.comb += [fifo.i.valid.eq(valid), go.eq(~valid | fifo.i.ready)]
         block = Signal(len(group[low_bits:]))
         with m.If(go):
             m.d.sync += [valid.eq(running), block.eq(group[low_bits:])]
+            m.d.sync += alone.eq(self._alone(group))
         picked = []
         for k, lane in enumerate(lanes):
             registers = []
@@ -238,7 +253,7 @@ class BroadcastComponent(wiring.Component):
                     m.d.sync += register.eq(part)
                 registers.append(register)
             picked.append(_pick(registers, block))
-        return picked
+        return picked, alone
 
 
 def _later(m: Module, value: Value, name: str, *, reset_less: bool = False) -> Value:

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from thresher.rtl.kernel import element_shape
-from thresher.rtl.mac import MAC_LATENCY
+from thresher.rtl.mac import MAC_LATENCY, cell_stages
 from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, PackedRows
 from thresher.rtl.rom import bram36_width, rom_memory
 
@@ -36,7 +36,8 @@ class Column:
 class BroadcastPlan:
     """Geometry of the array; the parameters are those of `BroadcastMVAU`, already checked.
 
-    A *group* is the `lanes` rows of one output beat; group g works g cycles behind group 0.
+    A *group* is the `lanes` rows of one output beat; group g works g cycles behind group 0. The
+    last `lut_groups` have a cell of LUTs for each row.
     """
 
     weights: np.ndarray
@@ -48,6 +49,7 @@ class BroadcastPlan:
     memory: str
     multiplier: str
     pack: int
+    lut_groups: int = 0
 
     @property
     def inputs(self) -> int:
@@ -82,12 +84,28 @@ class BroadcastPlan:
     @property
     def drain_latency(self) -> int:
         """Cycles from a pass's last element to its first beat's write into the FIFO."""
-        return MAC_LATENCY + self.stages - 1
+        return MAC_LATENCY + self.product_stages + self.stages - 1
+
+    @cached_property
+    def product_stages(self) -> int:
+        """Register stages of the products, which those in LUTs need and the others wait for."""
+        of_luts = self.cells[self.dsp_groups :]
+        return max((cell_stages(cell) for group in of_luts for cell in group), default=0)
+
+    @property
+    def dsp_groups(self) -> int:
+        """Groups, the first ones, whose rows share DSPs."""
+        return self.groups - self.lut_groups
+
+    def multiplier_of(self, group: int) -> str:
+        """What the group's cells are built from."""
+        return "lut" if group >= self.dsp_groups else self.multiplier
 
     @cached_property
     def _packed(self) -> tuple[int, int, list[list[PackedRows]]]:
         found: list[tuple[int, int, list[list[PackedRows]]]] = []
-        for n in range(min(self.pack, self.lanes, MOST_ROWS), 0, -1):
+        most = min(self.pack, self.lanes, MOST_ROWS) if self.dsp_groups else 1
+        for n in range(most, 0, -1):
             if found and len(self.split(n)) > len(found[-1][2][0]):
                 break
             # in later passes, starts cost LUTs: then no offset where the sums stay exact without
@@ -103,7 +121,8 @@ class BroadcastPlan:
         weights = np.split(by_pass.reshape(shape), self.groups, axis=2)
         starts = self.biases + offset * self.weights.sum(axis=0)
         starts = starts.reshape(self.passes, self.groups, self.lanes)
-        edges = np.cumsum([len(part) for part in self.split(n)])[:-1]
+        packed = np.cumsum([len(part) for part in self.split(n)])[:-1]
+        edges = [packed] * self.dsp_groups + [np.arange(1, self.lanes)] * self.lut_groups
 
         def cells(shift: int) -> list[list[PackedRows]]:
             return [
@@ -112,8 +131,8 @@ class BroadcastPlan:
                         weights=w, starts=s, lo=self.lo - offset, hi=self.hi - offset, shift=shift
                     )
                     for w, s in zip(
-                        np.split(weights[g][:, :, 0], edges, axis=2),
-                        np.split(starts[:, g], edges, axis=1),
+                        np.split(weights[g][:, :, 0], edges[g], axis=2),
+                        np.split(starts[:, g], edges[g], axis=1),
                         strict=True,
                     )
                 ]
@@ -122,7 +141,8 @@ class BroadcastPlan:
 
         if n == 1:
             return offset, 0, cells(0)
-        top = max(cell.digit_widths[-1] for group in cells(0) for cell in group)
+        shared = cells(0)[: self.dsp_groups]
+        top = max(cell.digit_widths[-1] for group in shared for cell in group)
         shift = (OPERAND_WIDTH[self.multiplier] - top) // (n - 1)
         made = cells(shift)
         if all(cell.is_exact for group in made for cell in group):

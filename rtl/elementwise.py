@@ -8,7 +8,7 @@ import numpy as np
 from amaranth.hdl import Const, Module
 from amaranth.lib import wiring
 
-from thresher.rtl.arithmetic import OPS, Arithmetic
+from thresher.rtl.arithmetic import MULTIPLIERS, OPS, Arithmetic
 from thresher.rtl.checks import (
     check_choice,
     check_int,
@@ -46,6 +46,8 @@ class Elementwise(Kernel):
     :param step: applied to the result, whose whole interval it must cover; default none.
     :param form: of the step, as in `Step`; "fast" leaves out the register between a narrow sum
         and its step.
+    :param multiplier: what products are built from, "dsp" or "lut"; those with a constant that is
+        the same in every beat are always built from LUTs.
     :param memory: of the step, and of constants that change from beat to beat.
     :raises TypeError: for a parameter of the wrong type.
     :raises ValueError: for one out of range.
@@ -60,12 +62,16 @@ class Elementwise(Kernel):
     lanes: int
     step: StepFunction | None = None
     form: str = "auto"
+    multiplier: str = "dsp"
     memory: str = "auto"
     content: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_choice("op", self.op, OPS)
         check_choice("memory", self.memory, MEMORIES)
+        check_choice("multiplier", self.multiplier, MULTIPLIERS)
+        if self.multiplier == "lut" and self.op != "mul":
+            raise ValueError(f"multiplier must be 'dsp' where op is '{self.op}', not 'lut'")
         check_int("lanes", self.lanes, 1)
         check_int("shift_a", self.shift_a, 0)
         check_int("shift_b", self.shift_b, 0)
@@ -114,7 +120,7 @@ class Elementwise(Kernel):
             rows = np.full((1, self.lanes), rows[0]) if scalar else rows.reshape(-1, self.lanes)
         registered = Arithmetic(
             op=self.op, a=self.a, b=self.b, constants=rows, shift_a=self.shift_a,
-            shift_b=self.shift_b, lanes=self.lanes, memory=self.memory,
+            shift_b=self.shift_b, lanes=self.lanes, memory=self.memory, multiplier=self.multiplier,
         )  # fmt: skip
         narrow = self.op != "mul" and rows is None and registered.shape.width <= _NARROW
         if self.form != "fast" or self.step is None or not narrow:

@@ -2,34 +2,38 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from thresher.rtl.dsp48e2 import Dsp48e2
 from thresher.rtl.kernel import element_shape
+from thresher.rtl.lutproduct import lut_product, lut_product_stages
 from thresher.rtl.packing import PackedRows
 
-__all__ = ["MAC_LATENCY", "PackedMac"]
+__all__ = ["MAC_LATENCY", "PackedMac", "cell_ends", "cell_stages"]
 
 MAC_LATENCY = 2
-"""Cycles from an activation at the cell's input to its product in `totals`."""
+"""Cycles from an activation at the cell's input to its product in `totals`, at least."""
 
 
 class PackedMac(wiring.Component):
     """Accumulates ``word * x`` of packed rows; `thresher.rtl.packing` has the arithmetic.
 
     In, all in one cycle: `valid`; `x`; `word` of the memory; `first` of a sum; `index`, the pass
-    whose starting values count (with `first`). Out, `MAC_LATENCY` cycles later: `totals`, the T[i]
-    of the rows in two's complement side by side, as they are after this product.
+    whose starting values count (with `first`). Out, `MAC_LATENCY` + `stages` cycles later:
+    `totals`, the T[i] of the rows in two's complement side by side, as they are after this product.
 
     It never stops: a cycle without `valid` changes nothing. The operands' registers, product,
     start and accumulator are one DSP, by inference or, with `multiplier` "dsp48e2", as
-    `thresher.rtl.dsp48e2` has it; tracking is beside it in LUTs. Reset leaves the sums as they are.
+    `thresher.rtl.dsp48e2` has it; tracking is beside it in LUTs. With `multiplier` "lut" all is in
+    LUTs, where the product needs registers: as many `stages` as `cell_stages` says, or more; the
+    others can have them too, and keep step. Reset leaves the sums as they are.
     """
 
-    def __init__(self, rows: PackedRows, multiplier: str = "dsp48e1") -> None:
-        self.rows, self.multiplier = rows, multiplier
+    def __init__(self, rows: PackedRows, multiplier: str = "dsp48e1", stages: int = 0) -> None:
+        self.rows, self.multiplier, self.stages = rows, multiplier, stages
         passes = rows.weights.shape[0]
         super().__init__(
             {
@@ -45,13 +49,9 @@ class PackedMac(wiring.Component):
     def elaborate(self, platform):
         rows = self.rows
         m = Module()
-        valid, first = Signal(), Signal()
-        index = Signal(self.index.shape(), reset_less=True)
-        m.d.sync += [
-            valid.eq(self.valid),
-            first.eq(self.valid & self.first),
-            index.eq(self.index),
-        ]
+        valid = _late(m, self.valid, 1 + self.stages, "valid", reset_less=False)
+        first = _late(m, self.valid & self.first, 1 + self.stages, "first", reset_less=False)
+        index = _late(m, self.index, 1 + self.stages, "index")
         start = by_pass(index, rows.start_words, rows.width).as_signed()
         if self.multiplier == "dsp48e2":
             p = self._primitive(m, valid, first, start)
@@ -72,21 +72,28 @@ class PackedMac(wiring.Component):
         return m
 
     def _arithmetic(self, m: Module, valid: Value, first: Value, start: Value) -> Value:
-        """What Yosys and Vivado make one DSP48E1 of."""
+        """What Yosys and Vivado make one DSP48E1 of, or LUTs."""
         rows = self.rows
-        a = Signal(signed(rows.operand_width), reset_less=True)
-        b = Signal(self.x.shape(), reset_less=True)
+        own = cell_stages(rows) if self.multiplier == "lut" else min(self.stages, 1)
+        # operands of LUTs are resettable, lest they come out of a shift register, and late
+        free = self.multiplier != "lut"
+        a = _late(m, rows.operand(self.word), 1 + self.stages - own, "a", reset_less=free)
+        b = _late(m, self.x, 1 + self.stages - own, "b", reset_less=free)
+        if self.multiplier == "lut":
+            enables = [Const(1)] * own
+            product = lut_product(m, a, b, ends=cell_ends(rows), enables=enables, name="product")
+        else:
+            product = _late(m, a * b, own, "product")
         p = Signal(signed(rows.width), reset_less=True)
-        m.d.sync += [a.eq(rows.operand(self.word)), b.eq(self.x)]
         with m.If(valid):
-            m.d.sync += p.eq(Mux(first, start, p) + a * b)
+            m.d.sync += p.eq(product + Mux(first, start, p))
         return p
 
     def _primitive(self, m: Module, valid: Value, first: Value, start: Value) -> Value:
         m.submodules.dsp = dsp = Dsp48e2()
         m.d.comb += [
-            dsp.a.eq(self.rows.operand(self.word)),
-            dsp.b.eq(self.x),
+            dsp.a.eq(_late(m, self.rows.operand(self.word), self.stages, "a")),
+            dsp.b.eq(_late(m, self.x, self.stages, "b")),
             dsp.c.eq(start),
             dsp.load.eq(first),
             dsp.enable.eq(valid),
@@ -131,15 +138,31 @@ class PackedMac(wiring.Component):
         sign = self.word[at - 1]
         x_sign = self.x[-1] if self.x.shape().signed else Const(0, 1)
         lowest = self.valid & self.x[0] & (self.word[at] ^ sign)
-        stages = []
-        for name, value in ((f"lowest{i}", lowest), (f"negative{i}", x_sign ^ sign)):
-            for k in range(MAC_LATENCY):
-                # resettable, lest the synthesiser make a shift register of the two
-                register = Signal(name=f"{name}_{k}")
-                m.d.sync += register.eq(value)
-                value = register
-            stages.append(value)
-        return stages[0], stages[1]
+        latency = MAC_LATENCY + self.stages
+        # resettable, lest the synthesiser make a shift register of the two
+        return (
+            _late(m, lowest, latency, f"lowest{i}", reset_less=False),
+            _late(m, x_sign ^ sign, latency, f"negative{i}", reset_less=False),
+        )
+
+
+def cell_stages(rows: PackedRows) -> int:
+    """Register stages of the product of a single row in LUTs."""
+    return lut_product_stages(*cell_ends(rows))
+
+
+def cell_ends(rows: PackedRows) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Least and greatest weight, and activation, of a single row."""
+    return (int(np.min(rows.weights)), int(np.max(rows.weights))), (rows.lo, rows.hi)
+
+
+def _late(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool = True) -> Value:
+    """`value` of so many cycles before."""
+    for k in range(cycles):
+        register = Signal(value.shape(), name=f"{name}_{k}", reset_less=reset_less)
+        m.d.sync += register.eq(value)
+        value = register
+    return value
 
 
 def by_pass(index: Value, words: Sequence[int], width: int) -> Value:

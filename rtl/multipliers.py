@@ -10,6 +10,7 @@ from amaranth.lib import data
 
 from thresher.rtl.addertree import Term, product_terms
 from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
 from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
 
 __all__ = ["Multipliers"]
@@ -33,6 +34,7 @@ class Multipliers:
     :param lo: least input.
     :param hi: greatest input.
     :param memory: of the weights, "auto", "lut" or "bram".
+    :param multiplier: what they are built from, "dsp" or "lut".
     """
 
     weights: np.ndarray
@@ -40,6 +42,7 @@ class Multipliers:
     lo: int
     hi: int
     memory: str
+    multiplier: str = "dsp"
 
     @property
     def folds(self) -> int:
@@ -65,7 +68,20 @@ class Multipliers:
         """Register stages: the memory, its output where it is a block RAM, the products."""
         if self.folds == 1:
             return 0
-        return 3 if self.memory_bound == "bram" else 2
+        return self._fetch_latency + self._product_stages
+
+    @property
+    def _fetch_latency(self) -> int:
+        return 2 if self.memory_bound == "bram" else 1
+
+    @property
+    def _product_stages(self) -> int:
+        return lut_product_stages(*self._factors) if self.multiplier == "lut" else 1
+
+    @property
+    def _factors(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Least and greatest input, and weight."""
+        return (self.lo, self.hi), (int(self.weights.min()), int(self.weights.max()))
 
     def _product(self, pe: int, lane: int, value: Value) -> Term:
         w = self.weights[:, pe, lane]
@@ -107,18 +123,25 @@ class Multipliers:
             biases = np.zeros(pes, np.int64) if self.biases is None else self.biases[0]
             return [self._terms(pe, inputs, Const(int(b))) for pe, b in enumerate(biases)]
         word, inputs = self._fetch(m, inputs, fold, enables)
+        enables = enables[self._fetch_latency :]
         result = []
         for pe in range(pes):
             products: list[Value] = [Const(0)] * simd
             for lane in np.flatnonzero(self.weights[:, pe].any(axis=0)).tolist():
-                product = inputs[lane] * word.weights[pe][lane]
-                name = f"product{pe}_{lane}"
+                factors, name = (inputs[lane], word.weights[pe][lane]), f"product{pe}_{lane}"
+                if self.multiplier == "lut":
+                    products[lane] = lut_product(
+                        m, *factors, ends=self._factors, enables=enables, name=name
+                    )
+                    continue
+                product = factors[0] * factors[1]
                 shape = self._product(pe, lane, product).shape()
-                products[lane] = _register(m, product, shape, enables[-1], name)
+                products[lane] = _register(m, product, shape, enables[0], name)
             bias: Value = Const(0)
             if self.biases is not None:
-                shape = _shape(self.biases[:, pe])
-                bias = _register(m, word.biases[pe], shape, enables[-1], f"bias{pe}")
+                shape, bias = _shape(self.biases[:, pe]), word.biases[pe]
+                for k, enable in enumerate(enables):
+                    bias = _register(m, bias, shape, enable, f"bias{pe}_{k}")
             result.append(self._terms(pe, products, bias))
         return result
 
@@ -135,7 +158,7 @@ class Multipliers:
         m.submodules.weights = rom
         m.d.comb += [rom.address.eq(fold), rom.enable.eq(enables[0])]
         word = data.View(self.layout, rom.data)
-        for k in range(self.latency - 1):
+        for k in range(self._fetch_latency):
             inputs = [
                 _register(m, value, value.shape(), enables[k], f"operand{k}_{lane}")
                 for lane, value in enumerate(inputs)
@@ -154,7 +177,8 @@ class Multipliers:
     @property
     def in_dsp(self) -> bool:
         """The synthesiser makes the products in DSP blocks."""
-        return self.folds > 1 and sum(self._widths) >= _DSP_MIN_WIDTH
+        wide = sum(self._widths) >= _DSP_MIN_WIDTH
+        return self.folds > 1 and self.multiplier == "dsp" and wide
 
     def resources(self) -> Resources:
         """The estimate."""
@@ -165,6 +189,10 @@ class Multipliers:
         total = rom_resources(self.folds, self.layout.size, self.memory_bound)
         if self.in_dsp:
             return total + Resources(dsp=count)
+        if self.multiplier == "lut":
+            each = lut_product_resources(*self._factors)
+            lut, ff = count * each.lut, count * (each.ff + w) + x * self.weights.shape[2]
+            return total + Resources(lut=lut, ff=ff)
         return total + Resources(lut=count * x * w, ff=count * (x + w))
 
 

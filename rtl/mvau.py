@@ -10,7 +10,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 
 from thresher.rtl.addertree import sum_terms, tree_resources, tree_stages
-from thresher.rtl.checks import check_int, check_interval, integer_array, stream_rows
+from thresher.rtl.arithmetic import MULTIPLIERS
+from thresher.rtl.checks import check_choice, check_int, check_interval, integer_array, stream_rows
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources, element_shape
 from thresher.rtl.multipliers import Multipliers
@@ -33,6 +34,8 @@ class MVAU(Kernel):
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
     :param memory: of the weights, "auto", "lut" or "bram".
+    :param multiplier: what the products are built from, "dsp" or "lut"; without folds, where
+        weights are constants, there are no multipliers.
     :raises TypeError: for a parameter of the wrong type.
     :raises ValueError: for one out of range.
     """
@@ -44,6 +47,7 @@ class MVAU(Kernel):
     i_hi: int
     bias: np.ndarray | None = field(default=None, compare=False)
     memory: str = "auto"
+    multiplier: str = "dsp"
     content: tuple[object, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +67,7 @@ class MVAU(Kernel):
         if k % self.simd:
             raise ValueError(f"simd must divide the K = {k} rows of weights, not {self.simd}")
         rom_memory(1, 0, self.memory)
+        check_choice("multiplier", self.multiplier, MULTIPLIERS)
         if self._bound >= _EXACT_IN_INT:
             raise ValueError(f"sums must stay below 2**62 in magnitude, not reach {self._bound}")
         content = (weights.shape, weights.tobytes(), self.biases.tobytes())
@@ -97,10 +102,9 @@ class MVAU(Kernel):
         return Multipliers(
             weights=weights.reshape(-1, self.pe, self.simd),
             biases=self.biases.reshape(-1, self.pe) if summed else None,
-            lo=self.i_lo,
-            hi=self.i_hi,
-            memory=self.memory,
-        )
+            lo=self.i_lo, hi=self.i_hi,
+            memory=self.memory, multiplier=self.multiplier,
+        )  # fmt: skip
 
     @property
     def latency(self) -> int:

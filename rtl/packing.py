@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Shape, Value, signed
+from amaranth.hdl import Cat, Const, Mux, Shape, Value, signed
 
 from thresher.rtl.kernel import element_shape
 
@@ -174,9 +174,10 @@ def _concat(low: Value, digit: Value, width: int) -> Value:
     return Cat(low, digit, sign)
 
 
-def unpack(totals: Sequence[Value], shift: int) -> list[Value]:
-    """S[i] = T[i] - c[i-1] of each T[i]."""
+def unpack(totals: Sequence[Value], shift: int, alone: Value) -> list[Value]:
+    """S[i] = T[i] - c[i-1] of each T[i]; with `alone`, these are the sums themselves."""
     sums = [totals[0]]
     for below, total in zip(totals, totals[1:], strict=False):
-        sums.append(total - (below >> shift))
+        carry = below >> shift
+        sums.append(total - Mux(alone, Const(0, carry.shape()), carry))
     return sums

@@ -6,7 +6,7 @@ from functools import partial
 
 from thresher.compiler.integer import ir
 from thresher.compiler.schedule.patterns import divisors
-from thresher.compiler.schedule.requests import Request
+from thresher.compiler.schedule.requests import Dataflow, Request
 from thresher.rtl.broadcast import BroadcastMVAU
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
@@ -14,19 +14,19 @@ from thresher.rtl.mvau import MVAU
 __all__ = ["products", "reduce_mvau", "with_broadcast"]
 
 
-def reduce_mvau(node: ir.MatMul, pe: int, simd: int) -> Kernel:
-    """`simd` inputs a cycle into `pe` adder trees."""
+def reduce_mvau(node: ir.MatMul, pe: int, simd: int, lut: int = 0) -> Kernel:
+    """`simd` inputs a cycle into `pe` adder trees; with `lut`, no product in a DSP."""
     return MVAU(
         weights=node.weights, bias=node.bias, pe=pe, simd=simd,
-        i_lo=node.x.lo, i_hi=node.x.hi,
+        i_lo=node.x.lo, i_hi=node.x.hi, multiplier="lut" if lut else "dsp",
     )  # fmt: skip
 
 
-def broadcast_mvau(node: ir.MatMul, rows: int, lanes: int) -> Kernel:
-    """One input a cycle into `rows` accumulators."""
+def broadcast_mvau(node: ir.MatMul, rows: int, lanes: int, lut: int = 0) -> Kernel:
+    """One input a cycle into `rows` accumulators, `lut` beats of them without a DSP."""
     return BroadcastMVAU(
         weights=node.weights, bias=node.bias, rows=rows, lanes=lanes,
-        i_lo=node.x.lo, i_hi=node.x.hi,
+        i_lo=node.x.lo, i_hi=node.x.hi, lut_groups=lut,
     )  # fmt: skip
 
 
@@ -44,15 +44,29 @@ def with_broadcast(request: Request, node: ir.MatMul) -> Request:
             return n // rows * max(k, rows // lanes)
         return (n // folding["pe"]) * (k // folding["simd"])
 
+    reduce = request.allowed
+    flows: tuple[Dataflow, ...] = (reduce, {**reduce, "lut": (1,)})
     try:
         make(rows=1, lanes=1)
     except ValueError:
-        return replace(request, make=make, cycles=cycles)
+        return replace(request, dataflows=flows, make=make, cycles=cycles)
     broadcast = {"rows": divisors(n), "lanes": divisors(n)}
-    return replace(
-        request, dataflows=(*request.dataflows, broadcast), make=make, cycles=cycles,
-        fits=lambda folding: "rows" not in folding or folding["rows"] % folding["lanes"] == 0,
-    )  # fmt: skip
+    powers = {1 << bit for bit in range(n.bit_length())}
+    flows += (broadcast, {**broadcast, "lut": tuple(sorted(powers | {*divisors(n)}))})
+    return replace(request, dataflows=flows, make=make, cycles=cycles, broken=_broken)
+
+
+def _broken(folding: Mapping[str, int]) -> str:
+    """The rule that a folding breaks; "" where none."""
+    if "rows" not in folding:
+        return ""
+    groups, rest = divmod(folding["rows"], folding["lanes"])
+    if rest:
+        return "lanes must divide rows"
+    lut = folding.get("lut", groups)
+    if lut > groups or (lut < groups and lut & (lut - 1)):
+        return f"lut must be rows / lanes = {groups} or a power of two below"
+    return ""
 
 
 def products(folding: Mapping[str, int]) -> int:

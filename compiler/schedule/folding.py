@@ -14,7 +14,10 @@ Folding = Mapping[str, Mapping[str, int]]
 
 {"pe": .., "simd": ..} for an MVAU, {"rows": .., "lanes": ..} for one that broadcasts, and
 {"lanes": ..} for all others; {"lanes": .., "fast": 1} asks for the least latency of a step.
+"lut" asks for products built from LUTs: 1 for all of them, or of a broadcast the beats of a pass.
 """
+
+_OPTIONAL = {"lut", "fast"}
 
 
 def read_folding(path: Path) -> Folding:
@@ -59,18 +62,21 @@ def check_folding(requests: Mapping[str, Request], folding: Mapping[str, object]
         named = set(given) if isinstance(given, Mapping) else set()
         allowed = next((d for d in dataflows if named == set(d)), None)
         if allowed is None or not isinstance(given, Mapping):
-            keys = ", or ".join(" and ".join(f"'{key}'" for key in d) for d in dataflows)
+            needed = [d for d in dataflows if not _OPTIONAL & set(d)]
+            keys = ", or ".join(" and ".join(f"'{key}'" for key in d) for d in needed)
+            more = sorted(_OPTIONAL & {key for d in dataflows for key in d})
+            hint = "".join(f"'{key}' may be added; " for key in more)
             first = {key: values[0] for key, values in dataflows[0].items()}
             raise ThresherError(
                 f"folding of kernel '{name}': it must give {keys}, not {json.dumps(given)}; "
-                f"write {json.dumps(first)}"
+                f"{hint}write {json.dumps(first)}"
             )
         checked[name] = {key: _checked(name, key, given[key], allowed[key]) for key in allowed}
-        if not requests[name].fits(checked[name]):
-            first_key, *others = list(allowed)[::-1]
+        broken = requests[name].broken(checked[name])
+        if broken:
             raise ThresherError(
-                f"folding of kernel '{name}': {first_key} must divide {' and '.join(others)}, "
-                f"not {json.dumps(given)}; write {first_key} as 1"
+                f"folding of kernel '{name}': {broken}, not {json.dumps(given)}; "
+                f"write {broken.split()[0]} as 1"
             )
     return checked
 
@@ -83,8 +89,8 @@ def _checked(name: str, key: str, value: object, allowed: tuple[int, ...]) -> in
             f"choose from {values}"
         )
     if value not in allowed:
+        rule = "be left out or be allowed" if key in _OPTIONAL else "divide what it folds"
         raise ThresherError(
-            f"folding of kernel '{name}': {key} must divide what it folds, not {value}; "
-            f"choose from {values}"
+            f"folding of kernel '{name}': {key} must {rule}, not {value}; choose from {values}"
         )
     return value

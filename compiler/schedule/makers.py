@@ -20,7 +20,7 @@ from thresher.compiler.schedule.flatten import (
     TapSpec,
 )
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
-from thresher.compiler.schedule.requests import Names, Request
+from thresher.compiler.schedule.requests import Dataflow, Names, Request
 from thresher.rtl.argmax import Argmax
 from thresher.rtl.deal import Deal
 from thresher.rtl.elementwise import Elementwise
@@ -75,10 +75,12 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     )
     if isinstance(spec, ir.MatMul):
         return with_broadcast(request, spec)
-    request = replace(request, plain=isinstance(spec, ir.Step | FusedSpec))
+    flows: tuple[Dataflow, ...] = (allowed,)
+    if isinstance(spec, FusedSpec) and _multiplies(spec):
+        flows += ({**allowed, "lut": (1,)},)
     if item.inner and (isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None):
-        return replace(request, dataflows=(allowed, {**allowed, "fast": (1,)}))
-    return request
+        flows += tuple({**flow, "fast": (1,)} for flow in flows)
+    return replace(request, dataflows=flows, plain=isinstance(spec, ir.Step | FusedSpec))
 
 
 _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
@@ -114,6 +116,12 @@ def _whole_beats(period: np.ndarray, lanes: int) -> np.ndarray:
     return period if len(period) == 1 else np.resize(period, lcm(len(period), lanes))
 
 
+def _multiplies(spec: FusedSpec) -> bool:
+    """Whether both factors vary."""
+    constants = (t for t in (spec.binary.x, spec.binary.y) if isinstance(t, np.ndarray))
+    return spec.binary.op == "mul" and all(np.unique(t).size > 1 for t in constants)
+
+
 def _elementwise(spec: FusedSpec) -> _Made:
     node, step = spec.binary, spec.step
     streams = [
@@ -131,14 +139,17 @@ def _elementwise(spec: FusedSpec) -> _Made:
         shift_b=shifts[1] if len(streams) > 1 else 0,
     )  # fmt: skip
 
-    def make(lanes: int, fast: int = 0) -> Kernel:
+    def make(lanes: int, fast: int = 0, lut: int = 0) -> Kernel:
         function = None if step is None else _in_stream_order(step, lanes)
         constant = _whole_beats(constants[0], lanes) if constants else None
         if function is not None and constant is not None:
             constant, function = _alike(constant, function)
         if function is not None:
             function = _widened(function, *bare(lanes=lanes, constant=constant).result)
-        return bare(lanes=lanes, constant=constant, step=function, form=_FORMS[fast])
+        return bare(
+            lanes=lanes, constant=constant, step=function, form=_FORMS[fast],
+            multiplier="lut" if lut else "dsp",
+        )  # fmt: skip
 
     return "elementwise", _lanes(row_length(node.out.shape)), make
 

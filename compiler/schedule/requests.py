@@ -14,8 +14,8 @@ Dataflow = Mapping[str, tuple[int, ...]]
 """The folding parameters of one kind of hardware, each with its values, ascending."""
 
 
-def _always(folding: Mapping[str, int]) -> bool:
-    return True
+def _nothing(folding: Mapping[str, int]) -> str:
+    return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Request:
     :param inputs: port -> stream.
     :param outputs: port -> stream.
     :param inner: it is part of a loop's body.
-    :param fits: whether the values of one folding go together.
+    :param broken: the rule by which the values of one folding do not go together, or "".
     :param cycles: of a folding, the cycles a period; default the beats of the busiest port.
     :param plain: it takes and gives as many beats on all ports.
     """
@@ -41,7 +41,7 @@ class Request:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     inner: bool = False
-    fits: Callable[[Mapping[str, int]], bool] = _always
+    broken: Callable[[Mapping[str, int]], str] = _nothing
     cycles: Callable[[Mapping[str, int]], int] | None = None
     plain: bool = False
 
@@ -56,7 +56,7 @@ class Request:
         for dataflow in self.dataflows:
             for values in product(*dataflow.values()):
                 folding = dict(zip(dataflow, values, strict=True))
-                if self.fits(folding):
+                if not self.broken(folding):
                     yield folding
 
     @cached_property

@@ -1,7 +1,7 @@
 """`schedule`: from an integer graph to a design."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from thresher.compiler.errors import ThresherError
@@ -9,73 +9,18 @@ from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.text import to_text
 from thresher.compiler.schedule.assemble import Lowered, lower
 from thresher.compiler.schedule.candidate import Candidate
-from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.choose import Family, families
-from thresher.compiler.schedule.design import Design, Predicted
+from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.folding import Folding, check_folding
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.search import Choice, Limits, Space, area, figures, last_true
+from thresher.compiler.schedule.targets import ScheduleOptions
 from thresher.rtl.kernel import Resources
 
 __all__ = ["ScheduleOptions", "schedule"]
 
 DEFAULT_PRODUCTS = 64
 _ATTEMPTS = 6
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScheduleOptions:
-    """What the design is to be.
-
-    Without target and capacity, the fastest design with at most 64 products a cycle in its MVAUs.
-
-    :param clock_mhz: turns cycles into the units of the targets.
-    :param target_fps: frames a second, one after the other without a pause, at least.
-    :param max_latency_us: microseconds from a frame's first input to its last output, at most.
-    :param capacity: the most that the design may take, or None.
-    :param folding: kernel name -> its folding; kernels without one are folded automatically.
-    """
-
-    clock_mhz: float = 100.0
-    target_fps: float | None = None
-    max_latency_us: float | None = None
-    capacity: Capacity | None = None
-    folding: Folding | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("clock_mhz", "target_fps", "max_latency_us"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ThresherError(f"{name} must be greater than 0, not {value!r}")
-
-    @property
-    def interval(self) -> int | None:
-        """The most cycles between two frames, or None."""
-        if self.target_fps is None:
-            return None
-        return max(1, int(self.clock_mhz * 1e6 / self.target_fps))
-
-    def misses(self, predicted: Predicted) -> str | None:
-        """The target that these cycles miss, with the nearest figure; None where none."""
-        mhz = self.clock_mhz
-        fps, latency = mhz * 1e6 / predicted.interval, predicted.latency / mhz
-        if self.target_fps is not None and fps < self.target_fps:
-            return f"{self.target_fps:g} frames/s at {mhz:g} MHz; the nearest is {fps:.6g}"
-        if self.max_latency_us is not None and latency > self.max_latency_us:
-            return f"{self.max_latency_us:g} us at {mhz:g} MHz; the nearest is {latency:.6g}"
-        return None
-
-    @property
-    def limits(self) -> dict[str, int]:
-        """The capacity by resource, as `Space.cheapest` takes it."""
-        found = {}
-        for name in ("lut", "ff", "lutram", "dsp"):
-            limit = getattr(self.capacity, name, None)
-            if limit is not None:
-                found[name] = limit
-        if self.capacity is not None and self.capacity.bram36 is not None:
-            found["bram18"] = 2 * self.capacity.bram36
-        return found
 
 
 def schedule(
@@ -124,7 +69,7 @@ class _Search:
     def _fastest(self, limits: Limits) -> Design:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
         spare = dict(limits)
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             found = self._least(spare)
             if found is None:
                 break
@@ -134,8 +79,7 @@ class _Search:
                 over = _over(estimate(candidate.final), self.limits)
                 if not over:
                     return self._told(found[0], candidate)
-            for name, excess in over.items():
-                spare[name] -= excess
+            _tighten(spare, found[0], found[1], over, attempt)
         raise self._too_small(limits)
 
     def _least(self, limits: Limits) -> tuple[Family, Folding] | None:
@@ -210,7 +154,7 @@ class _Search:
     def _meeting(self, family: Family, folding: Folding, interval: int) -> Design | None:
         """The design of the family that meets the targets and fits, if there is one."""
         spare, asked = dict(self.limits), interval
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             candidate = family.candidate(folding)
             late = candidate.ideal.interval - interval
             over = {} if late > 0 else _over(candidate.resources, self.limits)
@@ -220,8 +164,7 @@ class _Search:
                 if late <= 0 and not over:
                     return self._relaxed(family, candidate)
             asked -= max(0, late)
-            for name, excess in over.items():
-                spare[name] -= excess
+            _tighten(spare, family, folding, over, attempt)
             again = family.for_interval(asked, spare) if asked > 0 else None
             if again is None:
                 return None
@@ -302,6 +245,16 @@ class _Search:
         name = max(self.limits, key=lambda n: used[n] / max(1, self.limits[n]))
         label, limit, _ = _shown(name, self.limits[name], used[name])
         return f"{label} = {limit}"
+
+
+def _tighten(
+    spare: dict[str, int], family: Family, folding: Folding, over: Limits, attempt: int
+) -> None:
+    """Leave the kernels less than they take in this folding, by the excess and ever more."""
+    choices = [family.space.choice(name, f) for name, f in folding.items()]
+    for name, excess in over.items():
+        taken = sum(choice.used[name] for choice in choices)
+        spare[name] = min(spare[name], taken) - (excess << attempt)
 
 
 def _over(used: Resources, limits: Limits) -> dict[str, int]:

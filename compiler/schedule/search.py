@@ -17,6 +17,7 @@ from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.requests import Request
 from thresher.rtl.kernel import Kernel, Resources
+from thresher.rtl.mvau import MVAU
 
 __all__ = ["Choice", "Limits", "Space", "area", "figures", "first_true", "last_true"]
 
@@ -70,10 +71,20 @@ class Choice:
         """What the kernel alone takes, by resource; its products a cycle among them."""
         return {**figures(self.kernel.resources()), "products": products(self.folding)}
 
+    @cached_property
+    def least_lut(self) -> int:
+        """LUTs that it takes at least, found without the sums of an MVAU, which take long."""
+        return self.kernel.multipliers.resources().lut if isinstance(self.kernel, MVAU) else 0
+
+    @property
+    def lut(self) -> int:
+        """What is asked of its products: how many are built from LUTs, in its own measure."""
+        return self.folding.get("lut", 0)
+
     @property
     def dataflow(self) -> frozenset[str]:
-        """The names of its parameters."""
-        return frozenset(self.folding)
+        """The names of its parameters, but for what its products are built from."""
+        return frozenset(self.folding) - {"lut"}
 
 
 class Space:
@@ -118,7 +129,7 @@ class Space:
         """A kernel's foldings of at most `budget` cycles a frame, of one dataflow if given.
 
         Of large matrices only foldings up to twice as fast as needed are looked at; of output
-        lanes, the fewest that are fast enough and waste no DSP.
+        lanes, the fewest that are fast enough and waste no DSP, built from LUTs or not.
         """
         found = [
             c for c in self.choices[name]
@@ -129,13 +140,18 @@ class Space:
         least = found[-1].cycles
         if not products(found[-1].folding):
             return [c for c in found if c.cycles == least]
-        found = [c for c in found if 2 * c.cycles > least] if len(found) > 8 else found
+        if sum("lut" not in c.folding for c in found) > 8:
+            found = [c for c in found if 2 * c.cycles > least]
         fewest: dict[int, Choice] = {}
         for c in found:
-            if "rows" in c.folding:
+            if "rows" in c.folding and ("lut" not in c.folding or len(found) == 1):
                 best = fewest.setdefault(c.folding["rows"], c)
                 fewest[c.folding["rows"]] = min(best, c, key=_lanes_key)
-        return [c for c in found if "rows" not in c.folding or c in fewest.values()]
+        lanes = {rows: c.folding["lanes"] for rows, c in fewest.items()}
+        return [
+            c for c in found
+            if "rows" not in c.folding or c.folding["lanes"] == lanes[c.folding["rows"]]
+        ]  # fmt: skip
 
     def cheapest(
         self, budgets: Mapping[str, int], dataflows: Mapping[str, frozenset[str]], limits: Limits
@@ -144,11 +160,17 @@ class Space:
 
         :param budgets: by kernel, cycles a frame.
         :param dataflows: by kernel, where only one is wanted.
+
+        Products are built from LUTs only where DSPs are limited.
         """
         keys = tuple(sorted(limits))
         states: list[_State] = [_State(0, (0,) * len(keys), None, None)]
         for name, budget in budgets.items():
-            choices = _undominated(self.within(name, budget, dataflows.get(name)), keys)
+            choices = self.within(name, budget, dataflows.get(name))
+            most = limits.get("lut", 1 << 62) if "dsp" in limits else 0
+            if any(not c.lut for c in choices):
+                choices = [c for c in choices if not c.lut or most > c.least_lut]
+            choices = _undominated(choices, keys)
             states = _combined(states, choices, keys, limits)
         if not states:
             return None
@@ -165,7 +187,8 @@ class Space:
         best = current.area
         slower = [c for c in self.choices[name] if c.cycles > current.cycles]
         for choice in slower if len(slower) < _SMALL else []:
-            if choice.dataflow == current.dataflow and choice.area < best:
+            alike = choice.dataflow == current.dataflow and choice.lut == current.lut
+            if alike and choice.area < best:
                 found.append(choice)
                 best = choice.area
         return found
@@ -195,9 +218,14 @@ class _State:
             state = state.before
 
 
-def _lanes_key(choice: Choice) -> tuple[int, int]:
-    """Of broadcasts of equal rows: rows of one beat cannot share a DSP, and few lanes are best."""
-    return choice.used["dsp"], choice.folding["lanes"]
+def _lanes_key(choice: Choice) -> tuple[int, bool, int]:
+    """Of broadcasts of equal rows: rows of one beat cannot share a DSP, and few lanes are best.
+
+    Inside loops as many as there are outputs for an input, though: a step waits for all of them.
+    """
+    kernel = choice.kernel
+    late = choice.request.inner and kernel.outputs["o"].beats > kernel.inputs["i"].beats
+    return choice.used["dsp"], late, choice.folding["lanes"]
 
 
 def _undominated(choices: list[Choice], keys: Sequence[str]) -> list[Choice]:

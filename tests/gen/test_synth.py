@@ -13,6 +13,8 @@ from amaranth.lib.wiring import In, Out
 from thresher.gen import synth
 from thresher.gen.synth import SynthResult, synthesise, synthesise_all
 from thresher.gen.tools import ToolError
+from thresher.rtl.broadcast import BroadcastMVAU
+from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.fork import Fork
 from thresher.rtl.kernel import Kernel
@@ -84,6 +86,32 @@ def test_dsp_of_an_mvau() -> None:
     kernel = MVAU(weights=np.arange(-32, 32).reshape(8, 8), pe=4, simd=2, i_lo=-128, i_hi=127)
     found = synthesise(kernel)
     assert found.dsp == kernel.resources().dsp > 0
+
+
+@pytest.mark.parametrize("lut_groups", [0, 2, 4])
+def test_dsp_of_a_broadcast_in_part_in_luts(lut_groups: int) -> None:
+    weights = np.random.default_rng(0).integers(-127, 128, (12, 16))
+    kernel = BroadcastMVAU(
+        weights=weights, rows=8, lanes=2, i_lo=-32, i_hi=31, lut_groups=lut_groups
+    )
+    found = synthesise(kernel)
+    assert found.dsp == kernel.resources().dsp == 4 - lut_groups
+    assert (found.path_ns or 9) <= 3.5
+
+
+@pytest.mark.parametrize("bits", [6, 8])
+def test_products_in_luts(bits: int) -> None:
+    a, b = (0, (1 << bits) - 1), (-1 << (bits - 1), (1 << (bits - 1)) - 1)
+    kernels: dict[str, Kernel] = {
+        "elementwise": Elementwise(op="mul", lanes=2, a=a, b=b, multiplier="lut"),
+        "mvau": MVAU(
+            weights=np.arange(-32, 32).reshape(8, 8) * 3, pe=4, simd=2, i_lo=b[0], i_hi=b[1],
+            multiplier="lut",
+        ),
+    }  # fmt: skip
+    for name, found in synthesise_all(kernels).items():
+        assert found.dsp == kernels[name].resources().dsp == 0
+        assert (found.path_ns or 0) <= 3.5
 
 
 def never(script: str, cwd: Path) -> str:

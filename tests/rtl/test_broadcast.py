@@ -188,6 +188,8 @@ def test_equality_is_by_content() -> None:
         ({"rows": 0}, ValueError, "rows must be at least 1, not 0"),
         ({"lanes": 2.0}, TypeError, "lanes must be an int, not 2.0"),
         ({"pack": 0}, ValueError, "pack must be at least 1, not 0"),
+        ({"lut_groups": -1}, ValueError, "lut_groups must be at least 0, not -1"),
+        ({"lut_groups": 3}, ValueError, "lut_groups must be at most 2, not 3"),
         ({"depth": 2}, ValueError, "depth must be at least 3, not 2"),
         ({"depth": 6}, ValueError, "depth must be a power of two, not 6"),
         ({"i_lo": 5}, ValueError, r"i must be a non-empty interval, not \[5, 3\]"),
@@ -206,6 +208,35 @@ def test_refuses(change: dict[str, object], error: type[Exception], words: str) 
     parameters = {"weights": np.ones((4, 8), int), "rows": 4, "lanes": 2, "i_lo": 0, "i_hi": 3}
     with pytest.raises(error, match=words):
         BroadcastMVAU(**parameters | change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fold, bits, interval, lut_groups, stages",
+    [
+        ((20, 4, 3, 2), 8, (-32, 31), 1, 1),
+        ((20, 4, 6, 1), 8, (0, 63), 4, 1),
+        ((9, 6, 2, 2), 4, (-8, 7), 1, 1),
+        ((7, 3, 1, 2), 8, (-128, 127), 1, 1),
+        ((6, 2, 18, 1), 3, (0, 3), 17, 1),
+        ((10, 4, 2, 1), 10, (-500, 400), 1, 2),
+        ((10, 2, 2, 2), 10, (-500, 400), 2, 2),
+    ],
+)
+@pytest.mark.parametrize("multiplier", ["dsp48e1", "dsp48e2"])
+def test_groups_in_luts(
+    fold: tuple[int, int, int, int], bits: int, interval: tuple[int, int], lut_groups: int,
+    stages: int, multiplier: str,
+) -> None:  # fmt: skip
+    kernel = build(fold, bits, interval, lut_groups=lut_groups, multiplier=multiplier)
+    plain = build(fold, bits, interval, multiplier=multiplier)
+    assert kernel.latency == plain.latency + stages
+    rng = np.random.default_rng(bits)
+    check_kernel(kernel, rng, periods=4)
+
+
+def test_estimate_of_groups_in_luts() -> None:
+    dsps = [build((64, 4, 8, 1), 8, (-32, 31), lut_groups=g).resources().dsp for g in (0, 1, 3, 8)]
+    assert dsps == [16, 14, 10, 0]
 
 
 def test_estimate_counts_multipliers_and_memory() -> None:

@@ -71,6 +71,30 @@ def test_model_and_cycles(
     check_kernel(kernel, rng, inputs=inputs, periods=8)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"b": (-32, 31)},
+        {"a": (0, 63), "b": (-40, 30), "shift_a": 1, "shift_b": 2},
+        {"a": (0, 255), "b": (-128, 127)},
+        {"a": (-600, 511), "b": (-1000, 1)},
+        {"b": (0, 1)},
+        {"b": (-5, -2)},
+        {"constant": np.arange(-6, 6)},
+        {"constant": np.arange(6) % 2},
+        {"constant": np.array([7, -9])},
+    ],
+)
+def test_products_in_luts(change: dict[str, object], rng: np.random.Generator) -> None:
+    parameters: dict[str, object] = {"op": "mul", "a": (-20, 33), "lanes": 2} | change
+    for function in (False, True):
+        if function:
+            parameters = with_step(parameters, 1, 1)
+        kernel = Elementwise(**parameters, multiplier="lut")  # type: ignore[arg-type]
+        assert kernel.resources().dsp == 0
+        check_kernel(kernel, rng, periods=12)
+
+
 @pytest.mark.parametrize("op", OPS)
 def test_output_interval_is_reached(op: str) -> None:
     kernel = Elementwise(op=op, a=(-4, 9), b=(-7, 3), shift_a=1, lanes=1)
@@ -102,6 +126,9 @@ def test_two_streams_wait_for_each_other(rng: np.random.Generator) -> None:
         ({"b": (0, 3)}, 1),
         ({"op": "mul", "b": (0, 3)}, 1),
         ({"constant": np.array([5])}, 1),
+        ({"op": "mul", "b": (-8, 7), "multiplier": "lut"}, 1),
+        ({"op": "mul", "a": (0, 255), "b": (-128, 127), "multiplier": "lut"}, 1),
+        ({"op": "mul", "a": (0, 511), "b": (-512, 511), "multiplier": "lut"}, 2),
         ({"op": "mul", "constant": np.array([4])}, 1),
         ({"op": "mul", "constant": np.array([0b1010101])}, 1),
         ({"op": "mul", "constant": np.array([0b101010101])}, 2),
@@ -151,6 +178,9 @@ STEP = StepFunction(0, 99, np.arange(4)[:, None], np.array([[0, 1]]))
         ({"step": STEP, "a": (-1, 5)}, ValueError,
          r"function must cover the interval \[-1, 8\], not \[0, 99\]"),
         ({"step": STEP, "form": "x"}, ValueError, "form must be one of auto, fast"),
+        ({"multiplier": "x"}, ValueError, "multiplier must be one of dsp, lut, not 'x'"),
+        ({"multiplier": "lut"}, ValueError,
+         "multiplier must be 'dsp' where op is 'add', not 'lut'"),
         ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
     ],
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """The MVAU against its model, a naive definition, and its timing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from amaranth.hdl import Const
@@ -136,6 +138,27 @@ def test_tree_stages() -> None:
     assert stages(-1, 1) == 1
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    "pe, simd, interval, more",
+    [(2, 2, (-128, 127), 0), (3, 6, (0, 63), 0), (1, 1, (0, 1), 0), (2, 3, (-600, 511), 1)],
+)
+@pytest.mark.parametrize("memory", ["lut", "bram"])
+def test_products_in_luts(
+    pe: int, simd: int, interval: tuple[int, int], more: int, bias: bool, memory: str
+) -> None:
+    rng = np.random.default_rng([pe, simd])
+    parameters: dict[str, Any] = {
+        "weights": rng.integers(-1 << 9 if more else -128, 128, (6, 6)), "pe": pe, "simd": simd,
+        "i_lo": interval[0], "i_hi": interval[1], "memory": memory,
+        "bias": rng.integers(-99, 99, 6) if bias else None,
+    }  # fmt: skip
+    kernel = MVAU(**parameters, multiplier="lut")
+    assert kernel.resources().dsp == 0 < MVAU(**parameters).resources().dsp or interval == (0, 1)
+    assert kernel.latency == MVAU(**parameters).latency + more
+    check_kernel(kernel, rng, periods=4)
+
+
 def test_estimate_counts_multipliers_and_memory() -> None:
     rng = np.random.default_rng(0)
     weights = rng.integers(1, 128, (64, 64))
@@ -165,6 +188,7 @@ def test_estimate_counts_multipliers_and_memory() -> None:
         ({"bias": np.ones(5, int)}, ValueError, r"bias must have shape \(6,\), not \(5,\)"),
         ({"bias": np.ones(6)}, TypeError, "bias must be an array of integers"),
         ({"memory": "uram"}, ValueError, "memory must be one of auto, lut, bram, not 'uram'"),
+        ({"multiplier": "dsp48e1"}, ValueError, "multiplier must be one of dsp, lut, not 'dsp48e1"),
     ],
 )
 def test_refuses(change: dict[str, object], error: type[Exception], words: str) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import mlp, rnn
+from graphs import lstm, mlp, rnn
 
 from thresher.compiler.errors import ThresherError
+from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.folding import read_folding, write_folding
 from thresher.compiler.schedule.scheduler import ScheduleOptions, schedule
 
@@ -20,6 +21,18 @@ def test_a_folding_comes_back(tmp_path: Path, rng: np.random.Generator) -> None:
     assert again.folding == design.folding
     assert again.kernels == design.kernels
     assert again.edges == design.edges
+
+
+def test_products_in_luts_come_back(tmp_path: Path, rng: np.random.Generator) -> None:
+    graph = lstm(rng)
+    options = ScheduleOptions(capacity=Capacity(dsp=0, lut=1_500))
+    design = schedule(graph, options)
+    in_luts = {name for name, folding in design.folding.items() if folding.get("lut")}
+    assert {name.split("_")[0] for name in in_luts} == {"mvau", "elementwise"}
+    path = tmp_path / "folding.json"
+    write_folding(path, design.folding)
+    again = schedule(graph, ScheduleOptions(folding=read_folding(path)))
+    assert again.kernels == design.kernels
 
 
 def test_kernels_may_be_missing(rng: np.random.Generator) -> None:
@@ -37,11 +50,19 @@ def test_kernels_may_be_missing(rng: np.random.Generator) -> None:
         ({"mvau_matmul": {"pe": True, "simd": 1}}, "pe must be an int, not true"),
         ({"mvau_matmul": {"pe": 1}}, "it must give 'pe' and 'simd'"),
         ({"mvau_matmul": {"lanes": 1}}, "it must give 'pe' and 'simd'"),
-        ({"mvau_matmul": 4}, "it must give 'pe' and 'simd', or 'rows' and 'lanes', not 4"),
+        ({"mvau_matmul": 4},
+         "it must give 'pe' and 'simd', or 'rows' and 'lanes', not 4; 'lut' may be added; write"),
+        ({"mvau_matmul": {"pe": 2, "simd": 1, "lut": 0}},
+         "lut must be left out or be allowed, not 0; choose from 1"),
+        ({"mvau_matmul": {"rows": 8, "lanes": 1, "lut": 3}},
+         "lut must be left out or be allowed, not 3; choose from 1, 2, 4, 8"),
+        ({"mvau_matmul": {"rows": 4, "lanes": 1, "lut": 8}},
+         "lut must be rows / lanes = 4 or a power of two below, not .* write lut as 1"),
+        ({"mvau_matmul": {"rows": 2, "lanes": 4}}, "lanes must divide rows, not .* write lanes"),
         ({"argmax_argmax": {"lanes": 3}}, r"argmax_argmax.*lanes must divide.*1, 2, 4"),
         ({"nobody": {"lanes": 1}}, r"'nobody': the design has no such kernel; choose from .*mvau"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_folding_is_refused(
     folding: dict[str, dict[str, int]], words: str, rng: np.random.Generator
 ) -> None:
