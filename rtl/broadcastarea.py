@@ -8,7 +8,7 @@ from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutram import lutram_resources
 from thresher.rtl.mac import MAC_LATENCY
 from thresher.rtl.packing import PackedRows
-from thresher.rtl.rom import rom_resources
+from thresher.rtl.rom import column_resources, rom_resources
 
 __all__ = ["broadcast_resources"]
 
@@ -19,13 +19,22 @@ def broadcast_resources(plan: BroadcastPlan, fifo: Fifo) -> Resources:
     """The estimate for the whole array."""
     x = element_shape(plan.lo, plan.hi).width
     total = fifo.resources() + _control(plan, x) + _multiplexer(plan)
-    for column in plan.columns:
-        total += rom_resources(plan.depth, column.width, plan.memory_bound)
+    total += _weights(plan)
     total += Resources(ff=_distribution(plan))
     for group in plan.cells:
         for cell in group:
             total += _cell(cell, x)
     return total
+
+
+def _weights(plan: BroadcastPlan) -> Resources:
+    """The memories of weights."""
+    if plan.memory_bound == "bram" or plan.depth == 1:
+        columns = (rom_resources(plan.depth, c.width, plan.memory_bound) for c in plan.columns)
+    else:
+        bits = plan.words().astype(bool)
+        columns = (column_resources(bits[:, c.low : c.low + c.width]) for c in plan.columns)
+    return sum(columns, Resources())
 
 
 def _cell(cell: PackedRows, x: int) -> Resources:
@@ -82,7 +91,7 @@ def _control(plan: BroadcastPlan, x: int) -> Resources:
     ff += (x + 2) * (plan.groups - 1)
     total = Resources(lut=lut, ff=ff)
     if plan.passes > 1:
-        total += Resources(lut=x) + lutram_resources(plan.inputs, x)
+        total += Resources(lut=x) + lutram_resources(plan.inputs, x, shared=True)
     return total
 
 

@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Shape, Value
 from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import delay, register
-from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
 
 __all__ = ["MemorySearchStep"]
 
@@ -105,9 +105,10 @@ class MemorySearchStep(IndexedStep):
         total = self.result_resources()
         for level in range(self.index_bits):
             stages, bram = self._stages(level), self._bound(level) == "bram"
-            each = rom_resources(self.rows << level, width, self._bound(level))
-            each += Resources(lut=1 + -(-2 * width // 3), ff=level * stages + 1)
+            each = Resources(lut=1 + -(-2 * width // 3), ff=level * stages + 1)
             each += Resources(ff=width * bram + self._argument * (stages - (level == last)))
-            total += sum((each for _ in range(self.lanes)), Resources())
+            for lane in range(self.lanes):
+                words = self._words(lane, level)
+                total += each + table_resources(words, width, self._bound(level))
             total += Resources(ff=row_bits * stages * (level < last or not self.direct))
         return total

@@ -9,7 +9,13 @@ from amaranth.hdl import Cat, Module, Shape, Value
 
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import register
-from thresher.rtl.rom import BRAM18_IN_LUTS, Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import (
+    BRAM18_IN_LUTS,
+    Rom,
+    pack_words,
+    rom_memory,
+    table_resources,
+)
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["TABLE_LIMIT", "StepPipeline", "TableStep", "area_cost", "restricted"]
@@ -177,9 +183,10 @@ class TableStep(StepPipeline):
         return results
 
     def resources(self) -> Resources:
-        each = rom_resources(self.entries, self.shape.width, self._bound)
+        each = Resources(ff=self.shape.width if self._bound == "bram" else 0)
         if self._subtracts:
             each += Resources(lut=self._argument.width, ff=self._bits)
-        if self._bound == "bram":
-            each += Resources(ff=self.shape.width)
-        return sum((each for _ in range(self.lanes)), Resources())
+        total = sum((each for _ in range(self.lanes)), Resources())
+        for lane in range(self.lanes):
+            total += table_resources(self._words(lane), self.shape.width, self._bound)
+        return total
