@@ -179,7 +179,7 @@ class Arithmetic:
         total = sum(lanes, Resources())
         if self.rows > 1:
             width = self.lanes * self._constant_shape.width
-            total += table_resources(self._words(), width, self._bound)
+            total += table_resources(self.rows, width, self._bound, self._words)
             total += Resources(ff=width if self._bound == "bram" and not total.dsp else 0)
         return total
 

@@ -167,6 +167,6 @@ class ComparatorStep(IndexedStep):
         total = Resources(lut=lut, ff=ff) + self.result_resources()
         if self._stored:
             width = len(self._stored) * self._threshold_shape.width
-            total += table_resources(self._words(), width, self._bound)
+            total += table_resources(self.rows, width, self._bound, self._words)
             total += Resources(ff=width if self._bound == "bram" else 0)
         return total

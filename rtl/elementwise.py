@@ -188,7 +188,7 @@ class Elementwise(Kernel):
         control = Resources(lut=self.latency + len(self.inputs), ff=self.latency)
         rows = max(self.arithmetic.rows, self.pipeline.rows if self.pipeline else 1)
         total = self.arithmetic.resources() + control + row_resources(rows)
-        return total + self.pipeline.resources() if self.pipeline else total
+        return total + self.pipeline.area if self.pipeline else total
 
     def create(self) -> "ElementwiseComponent":
         return ElementwiseComponent(self)

@@ -6,7 +6,7 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Value
 
 from thresher.rtl.kernel import Resources
-from thresher.rtl.rom import Rom, pack_words, table_resources
+from thresher.rtl.rom import Rom, pack_words
 from thresher.rtl.steppipeline import StepPipeline
 
 __all__ = ["IndexedStep"]
@@ -110,5 +110,5 @@ class IndexedStep(StepPipeline):
         """The estimate for `result` in all lanes."""
         if self.direct:
             return Resources()
-        tables = (table_resources(self._values(k), self.shape.width) for k in range(self.lanes))
-        return sum(tables, Resources())
+        depth = self.rows << self.index_bits
+        return self.tables(depth, self.shape.width, "lut", self._values)

@@ -181,7 +181,9 @@ class Multipliers:
             return Resources()
         _, pes, simd = self.weights.shape
         x, w = element_shape(self.lo, self.hi), _shape(self.weights)
-        total = table_resources(self._words, self.layout.size, self.memory_bound)
+        total = table_resources(
+            self.folds, self.layout.size, self.memory_bound, lambda: self._words
+        )
         total += Resources(dsp=self.dsp, ff=(self.latency - 1 - self.in_dsp) * simd * x.width)
         bias = 0 if self.biases is None else pes * _shape(self.biases).width
         in_luts = [width for width in self._products if not in_dsp(x, w, width)]

@@ -10,7 +10,7 @@ from thresher.rtl.affinefit import step_limits
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.multiplyfit import MultiplyPlan, plan_multiply
 from thresher.rtl.registers import delay, held, register
-from thresher.rtl.rom import Rom, rom_memory, table_resources
+from thresher.rtl.rom import Rom, rom_memory
 from thresher.rtl.saturation import saturated, saturation_resources, signed_argument
 from thresher.rtl.steppipeline import StepPipeline
 
@@ -170,6 +170,4 @@ class MultiplyStep(StepPipeline):
         each += Resources(ff=self._width * self._fetch_latency + offset + split.luts)
         each += Resources(ff=summed + result + (self._word if self._bound == "bram" else 0))
         total = sum((each for _ in range(self.lanes)), Resources())
-        for lane in range(self.lanes):
-            total += table_resources(self._words(lane), self._word, self._bound)
-        return total
+        return total + self.tables(self.rows, self._word, self._bound, self._words)

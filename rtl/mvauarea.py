@@ -26,7 +26,8 @@ def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int) -> Reso
         total += lutram_resources(synapse_folds, beat, shared=True)
         if biases.any():
             width = element_shape(int(biases.min()), int(biases.max())).width
-            total += table_resources(pack_words(biases, width), width * biases.shape[1])
+            words = pack_words(biases, width)
+            total += table_resources(neuron_folds, width * biases.shape[1], "lut", lambda: words)
             total += Resources(lut=neuron + 2, ff=neuron)
     elif neuron:
         total += Resources(lut=beat, ff=beat + 1)  # a buffer of one beat is a register

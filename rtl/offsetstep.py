@@ -93,5 +93,6 @@ class OffsetStep(StepPipeline):
         stored = self._width * self.lanes
         ff = self.lanes * (argument * self._fetch_latency + total)
         ff += stored if self._bound == "bram" else 0
+        memory = table_resources(self.rows, stored, self._bound, self._words)
         added = Resources(lut=self.lanes * self._width, ff=ff)
-        return table_resources(self._words(), stored, self._bound) + added + self.search.resources()
+        return memory + added + self.search.resources()

@@ -1,6 +1,6 @@
 """Memories of constants."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Module, unsigned
@@ -84,12 +84,17 @@ def column_resources(bits: np.ndarray) -> Resources:
     return Resources(lut=sum(table_luts(d) for d in depends.tolist() if d > 1), ff=bits.shape[1])
 
 
-def table_resources(words: Sequence[int], width: int, memory: str = "lut") -> Resources:
-    """The estimate for a ROM with these contents, bound to "lut" or "bram"."""
-    if memory == "bram" or len(words) <= 1 or width == 0:
-        return rom_resources(len(words), width, memory)
+def table_resources(
+    depth: int, width: int, memory: str, words: Callable[[], Sequence[int]]
+) -> Resources:
+    """The estimate of `rom_resources`, but in LUTs for just these contents.
+
+    :param words: gives them; called for "lut" alone.
+    """
+    if memory == "bram" or depth <= 1 or width == 0:
+        return rom_resources(depth, width, memory)
     octets = -(-width // 8)
-    raw = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words), np.uint8)
+    raw = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words()), np.uint8)
     bits = np.unpackbits(raw.reshape(-1, octets), axis=1, bitorder="little")
     return column_resources(bits[:, :width].astype(bool))
 

@@ -124,7 +124,7 @@ class Step(Kernel):
 
     def resources(self) -> Resources:
         control = Resources(lut=self.latency, ff=self.latency)
-        return self.pipeline.resources() + control + row_resources(self.pipeline.rows)
+        return self.pipeline.area + control + row_resources(self.pipeline.rows)
 
     def create(self) -> "StepComponent":
         return StepComponent(self)

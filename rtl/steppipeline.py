@@ -1,8 +1,9 @@
 """Step functions as register stages: what all forms share, and the direct table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value
@@ -108,6 +109,24 @@ class StepPipeline(ABC):
     def resources(self) -> Resources:
         """The estimate."""
 
+    @cached_property
+    def area(self) -> Resources:
+        """The estimate, made once."""
+        return self.resources()
+
+    def tables(
+        self, depth: int, width: int, memory: str, words: Callable[[int], Sequence[int]]
+    ) -> Resources:
+        """The estimate for a ROM in each lane.
+
+        :param words: the contents by lane.
+        """
+        if self.function.channels == 1:
+            each = table_resources(depth, width, memory, lambda: words(0))
+            return sum((each for _ in range(self.lanes)), Resources())
+        made = (table_resources(depth, width, memory, partial(words, k)) for k in range(self.lanes))
+        return sum(made, Resources())
+
 
 class TableStep(StepPipeline):
     """A memory of all values in each lane, read at (row, argument - lo)."""
@@ -187,6 +206,4 @@ class TableStep(StepPipeline):
         if self._subtracts:
             each += Resources(lut=self._argument.width, ff=self._bits)
         total = sum((each for _ in range(self.lanes)), Resources())
-        for lane in range(self.lanes):
-            total += table_resources(self._words(lane), self.shape.width, self._bound)
-        return total
+        return total + self.tables(self.entries, self.shape.width, self._bound, self._words)
