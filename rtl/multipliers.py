@@ -154,13 +154,10 @@ class Multipliers:
     @cached_property
     def _products(self) -> list[int]:
         """Bits of each product that is made."""
-        _, pes, simd = self.weights.shape
-        return [
-            self._product(pe, lane, Const(0)).shape().width
-            for pe in range(pes)
-            for lane in range(simd)
-            if self.weights[:, pe, lane].any()
-        ]
+        made = self.weights[:, self.weights.any(axis=0)]
+        ends = np.stack([made * self.lo, made * self.hi])
+        lows, highs = ends.min(axis=(0, 1)).tolist(), ends.max(axis=(0, 1)).tolist()
+        return [element_shape(lo, hi).width for lo, hi in zip(lows, highs, strict=True)]
 
     @cached_property
     def dsp(self) -> int:
