@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 
+from amaranth.hdl import signed
+
 from thresher.rtl.broadcastplan import MUX_BLOCK, BroadcastPlan
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutram import lutram_resources
 from thresher.rtl.mac import MAC_LATENCY
+from thresher.rtl.operators import in_dsp, lut_product
 from thresher.rtl.packing import PackedRows
 from thresher.rtl.rom import column_resources, rom_resources
 
 __all__ = ["broadcast_resources"]
-
-_DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
 
 
 def broadcast_resources(plan: BroadcastPlan, fifo: Fifo) -> Resources:
@@ -23,7 +24,7 @@ def broadcast_resources(plan: BroadcastPlan, fifo: Fifo) -> Resources:
     total += Resources(ff=_distribution(plan))
     for group in plan.cells:
         for cell in group:
-            total += _cell(cell, x)
+            total += _cell(cell)
     return total
 
 
@@ -37,12 +38,13 @@ def _weights(plan: BroadcastPlan) -> Resources:
     return sum(columns, Resources())
 
 
-def _cell(cell: PackedRows, x: int) -> Resources:
+def _cell(cell: PackedRows) -> Resources:
     if not cell.weights.any():
         return Resources()
-    width = cell.operand_width
-    if cell.count == 1 and width + x < _DSP_MIN_WIDTH:
-        return Resources(lut=width * x + cell.width, ff=width + x + cell.width)
+    operand, activation = signed(cell.operand_width), element_shape(cell.lo, cell.hi)
+    if not in_dsp(operand, activation, min(operand.width + activation.width, cell.width)):
+        ff = operand.width + activation.width + cell.width
+        return lut_product(operand, activation) + Resources(lut=2 * cell.width, ff=ff)
     lut = ff = 0
     for i, bits in enumerate(cell.tracked):
         if not bits:
@@ -56,11 +58,8 @@ def _cell(cell: PackedRows, x: int) -> Resources:
 
 
 def _picks(count: int) -> int:
-    """LUTs for a bit of a multiplexer: each picks one of four, level by level."""
-    full, rest = divmod(count, 4)
-    if count <= 4:
-        return int(count > 1)
-    return full + (rest > 1) + _picks(full + (rest > 0))
+    """LUTs for a bit of a multiplexer: each picks one of four, of which one may be a LUT's."""
+    return -(-(count - 1) // 3)
 
 
 def _widths(plan: BroadcastPlan) -> list[int]:
@@ -86,8 +85,8 @@ def _unpacking(cells: Sequence[PackedRows]) -> Resources:
 def _control(plan: BroadcastPlan, x: int) -> Resources:
     address = (plan.depth - 1).bit_length()
     last = plan.columns[-1].group
-    lut = 30 + 2 * address
-    ff = 30 + address + (address + 1) * last
+    lut = 22 + 2 * address
+    ff = 20 + address + (address + 1) * last
     ff += (x + 2) * (plan.groups - 1)
     total = Resources(lut=lut, ff=ff)
     if plan.passes > 1:
