@@ -169,8 +169,8 @@ class Multipliers:
 
     @property
     def in_dsp(self) -> bool:
-        """All products are made in DSP blocks, which have registers for their operands too."""
-        return 0 < self.dsp == len(self._products)
+        """Most products are made in DSP blocks, which have registers for their operands too."""
+        return 2 * self.dsp > len(self._products)
 
     def resources(self) -> Resources:
         """The estimate; a ROM in LUTs keeps its register, a block RAM's goes into the DSP block."""
@@ -187,7 +187,7 @@ class Multipliers:
         each = lut_product(x, w)
         total += Resources(lut=each.lut * len(in_luts), ff=sum(in_luts) + bias)
         if self.memory_bound == "bram":
-            total += Resources(ff=bias + (pes * simd * w.width if in_luts else 0))
+            total += Resources(ff=bias + len(in_luts) * w.width)
         return total
 
 

@@ -113,7 +113,8 @@ class Reorder(Kernel):
         address, position = ceil_log2(self.i_beats), ceil_log2(len(self.index))
         nest = self.nest
         if nest is None:
-            read = Resources(lut=address * -(-len(self.index) // 64), ff=position)
+            words = -(-len(self.index) // 64)  # amid other logic, ABC takes four times the LUTs
+            read = Resources(lut=address * (words if words == 1 else 4 * words), ff=position)
         else:
             jump = nest.outer_step - (nest.inner - 1) * nest.inner_step
             ones = sum((n & (1 << address) - 1).bit_count() for n in (nest.inner_step, jump))
