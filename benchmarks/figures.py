@@ -32,8 +32,9 @@ class Figure:
 
     def __str__(self) -> str:
         verdict = "met" if self.met else "NOT MET"
+        measured = f"{self.measured} {self.unit}".strip()
         beside = f"; published {self.published} ({self.source})" if self.published else ""
         return (
-            f"{self.name:<5} {self.what}\n"
-            f"      target {self.target}, measured {self.measured} {self.unit}: {verdict}{beside}"
+            f"{self.name:<7} {self.what}\n"
+            f"        target {self.target}, measured {measured}: {verdict}{beside}"
         )

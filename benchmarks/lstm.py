@@ -136,11 +136,11 @@ PUBLISHED: Mapping[str, tuple[str, str]] = {
 def main() -> None:
     """Print one line a figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("works", nargs="*", default=list(WORKS), choices=[*WORKS, []])
+    parser.add_argument("works", nargs="*", metavar="WORK", help=f"of {', '.join(WORKS)}")
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--synthesise", action="store_true")
     args = parser.parse_args()
-    for name in args.works:
+    for name in args.works or WORKS:
         work, start = WORKS[name], time.process_time()
         made, refusal = compiled(name)
         spent = time.process_time() - start

@@ -1,4 +1,4 @@
-"""Areas and cycles of the broadcast MVAU beside its targets and FINN's figures.
+"""Products a DSP (T5), and areas and cycles of the broadcast MVAU beside FINN's (T9).
 
     python benchmarks/mvau.py [NAME ...] [--quick]
 
@@ -6,19 +6,38 @@ Areas and pre-route paths are Yosys's for xc7 (cached by content), cycles those 
 Verilog under Verilator, where the results are also compared with the model. `--quick` leaves the
 areas of shapes out that take Yosys minutes. Weights are random over the whole range, which is the
 worst case for widths and tracking; the weights' memory is part of every figure, FINN's have none.
+The DSP48E2 version is simulated with a model of the block; its blocks are counted in the RTLIL
+that is made for a device that has them.
 """
 
 import argparse
 from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Fragment
+from figures import Figure
 
-from thresher.gen.synth import SynthResult, synthesise_all
+from thresher.gen.synth import SynthResult, synthesise, synthesise_all
 from thresher.rtl.broadcast import BroadcastMVAU
 from thresher.sim.engine import SimTop
 from thresher.sim.verilator import VerilatorEngine
 
-__all__ = ["SHAPES", "Shape", "main"]
+__all__ = ["SHAPES", "Finn", "Shape", "figures", "main"]
+
+
+@dataclass(frozen=True)
+class Finn:
+    """What FINN takes for a shape.
+
+    :param lut: LUTs and shift registers.
+    """
+
+    lut: int
+    dsp: int
+    cycles: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,8 @@ class Shape:
     :param hi: greatest activation.
     :param narrow: the least weight is left out.
     :param published: what to compare with.
+    :param products: a DSP, at least: T5.
+    :param finn: what may not be exceeded: T9.
     """
 
     inputs: int
@@ -42,8 +63,11 @@ class Shape:
     narrow: bool = True
     memory: str = "auto"
     depth: int | None = None
+    multiplier: str = "dsp48e1"
     published: str = ""
     slow: bool = False
+    products: int | None = None
+    finn: Finn | None = None
 
     def kernel(self) -> BroadcastMVAU:
         """With random weights, the same each time."""
@@ -52,20 +76,33 @@ class Shape:
         weights = rng.integers(int(self.narrow) - end, end, (self.inputs, self.outputs))
         return BroadcastMVAU(
             weights=weights, rows=self.rows, lanes=self.lanes, i_lo=self.lo, i_hi=self.hi,
-            memory=self.memory, depth=self.depth,
+            memory=self.memory, depth=self.depth, multiplier=self.multiplier,
         )  # fmt: skip
+
+
+_DSP48E2 = "dsp48e2"
+
+
+def _packed(bits: int, x: int, products: int, published: int, **more: object) -> Shape:
+    """A shape of T5 for weights of `bits` and activations of `x` bits."""
+    end = 1 << x - 1
+    options = {"narrow": False, "products": products, **more}
+    beside = f"{published} a DSP48E2"
+    return Shape(16, 24, 24, 12, bits, -end, end - 1, published=beside, **options)  # type: ignore[arg-type]
 
 
 SHAPES = {
     "T9 104->256 W8A6": Shape(
-        104, 256, 128, 4, 8, -32, 31, memory="bram",
-        published="FINN 2,793 LUT + 336 SRL, 64 DSP, 208 cycles",
+        104, 256, 128, 4, 8, -32, 31, memory="bram", finn=Finn(2793 + 336, 64, 208),
+        published="2,793 LUT + 336 SRL, 64 DSP, 208 cycles",
     ),
     "T9 104->256 W4A4": Shape(
-        104, 256, 128, 4, 4, -8, 7, memory="bram", published="FINN 2,153 LUT, 32 DSP, 208 cycles"
+        104, 256, 128, 4, 4, -8, 7, memory="bram", finn=Finn(2153, 32, 208),
+        published="2,153 LUT, 32 DSP, 208 cycles",
     ),
     "T9 64->64 W8A8": Shape(
-        64, 64, 64, 8, 8, -128, 127, memory="bram", published="FINN 1,447 LUT, 32 DSP, 64 cycles"
+        64, 64, 64, 8, 8, -128, 127, memory="bram", finn=Finn(1447, 32, 64),
+        published="1,447 LUT, 32 DSP, 64 cycles",
     ),
     "T1 104->256 W8A6": Shape(
         104, 256, 256, 4, 8, -32, 31, memory="bram", slow=True,
@@ -76,34 +113,96 @@ SHAPES = {
         published="the recurrent part: latency at most 6",
     ),
     "T3 21->80 W8A8": Shape(21, 80, 40, 4, 8, -128, 127, published="at most 20 DSP"),
-    "T5 8x8": Shape(16, 24, 24, 12, 8, -128, 127, False, published="at least 2 a DSP"),
-    "T5 7x7": Shape(16, 24, 24, 12, 7, -64, 63, False, published="at least 2 a DSP"),
-    "T5 6x6": Shape(16, 24, 24, 12, 6, -32, 31, False, published="at least 2 a DSP"),
-    "T5 4x4": Shape(16, 24, 24, 12, 4, -8, 7, False, published="at least 3 a DSP"),
-    "T5 4x4 narrow": Shape(16, 24, 24, 12, 4, -8, 7, True, published="at least 4 a DSP"),
+    "T5 8x8": _packed(8, 8, 2, 2),
+    "T5 7x7": _packed(7, 7, 2, 2),
+    "T5 6x6": _packed(6, 6, 2, 2),
+    "T5 4x4": _packed(4, 4, 3, 4),
+    "T5 4x4 narrow": _packed(4, 4, 4, 4, narrow=True),
+    "T5 DSP48E2 8x8": _packed(8, 8, 2, 2, multiplier=_DSP48E2),
+    "T5 DSP48E2 4x8": _packed(4, 8, 3, 3, multiplier=_DSP48E2),
+    "T5 DSP48E2 4x4": _packed(4, 4, 4, 4, multiplier=_DSP48E2),
 }  # fmt: skip
 
 
-def measured(kernel: BroadcastMVAU) -> tuple[int, int]:
+@cache
+def measured(name: str) -> tuple[int, int]:
     """Cycles a vector at full rate, and from the last element of a pass to the first output.
 
     :raises AssertionError: where the Verilog differs from the model.
     """
+    kernel = SHAPES[name].kernel()
     rng = np.random.default_rng(0)
     inputs = rng.integers(kernel.i_lo, kernel.i_hi, (4, kernel.weights.shape[0]), endpoint=True)
     result = VerilatorEngine().run(SimTop.of_kernel(kernel), {"i": inputs})
     np.testing.assert_array_equal(result.outputs["o"], kernel.compute(inputs)[0])
     last = result.input_times["i"][kernel.weights.shape[0] - 1]
+    assert result.interval is not None, "four vectors have three intervals"
     return result.interval, int(result.output_times["o"][0] - last)
+
+
+def count_dsp48e2(kernel: BroadcastMVAU) -> int:
+    """The DSP48E2 of the kernel; it has no other multiplier."""
+    fragment = Fragment.get(kernel.create(), SimpleNamespace(dsp=_DSP48E2))
+    fragment.add_domains(ClockDomain("sync"))
+    text = rtlil.convert_fragment(fragment, {}, "top", emit_src=False)[0]
+    if "cell $mul" in text:
+        raise SystemExit("a product is outside the DSP48E2")
+    return text.count("cell \\DSP48E2 ")
+
+
+def figures() -> list[Figure]:
+    """T5 and the shapes of T9; every one is simulated and compared with its model first."""
+    found = []
+    for name, shape in SHAPES.items():
+        if shape.products:
+            found.append(_products(name, shape))
+        if shape.finn:
+            found.append(_beside_finn(name, shape, shape.finn))
+    return found
+
+
+def _products(name: str, shape: Shape) -> Figure:
+    kernel = shape.kernel()
+    measured(name)
+    primitive = shape.multiplier == _DSP48E2
+    blocks = count_dsp48e2(kernel) if primitive else synthesise(kernel).dsp
+    assert shape.products is not None, "asked for"
+    return Figure(
+        name,
+        f"products a {shape.multiplier.upper()} and cycle of an MVAU, weights x activations of so "
+        f"many bits, exact in simulation; {shape.rows} rows, {blocks} DSP "
+        + ("counted in the RTLIL" if primitive else "by Yosys"),
+        f">= {shape.products}",
+        round(shape.rows / blocks, 2),
+        "products",
+        shape.published,
+        "FINN",
+        shape.rows >= shape.products * blocks,
+    )
+
+
+def _beside_finn(name: str, shape: Shape, finn: Finn) -> Figure:
+    cycles, _ = measured(name)
+    area = synthesise(shape.kernel())
+    return Figure(
+        name,
+        "MVAU with its weight memory: LUT (SRL among them), DSP and cycles a vector, Yosys xc7 and "
+        f"Verilator; {area.ff} FF, {area.bram:g} BRAM36",
+        f"<= {finn.lut} LUT + SRL, {finn.dsp} DSP, {finn.cycles} cycles",
+        f"{area.lut} LUT, {area.dsp} DSP, {cycles} cycles",
+        "",
+        shape.published,
+        "FINN's RTL without weight memory, same flow",
+        area.lut <= finn.lut and area.dsp <= finn.dsp and cycles <= finn.cycles,
+    )
 
 
 def show(name: str, shape: Shape, area: SynthResult | None) -> None:
     """Print a line."""
-    kernel = shape.kernel()
-    cycles, latency = measured(kernel)
+    cycles, latency = measured(name)
     print(f"{name:18} {cycles:4} cycles a vector, latency {latency}", end="")
     if area is not None:
-        estimate = kernel.resources()
+        estimate = shape.kernel().resources()
         print(
             f"; {area.lut:5} LUT (est. {estimate.lut}), {area.srl} SRL, "
             f"{area.ff} FF (est. {estimate.ff}), {area.dsp} DSP (est. {estimate.dsp}), "
@@ -126,7 +225,11 @@ def main() -> None:
         if not options.names or name.startswith(tuple(options.names))
     }
     areas = synthesise_all(
-        {n: s.kernel() for n, s in chosen.items() if not (s.slow and options.quick)}
+        {
+            n: s.kernel()
+            for n, s in chosen.items()
+            if s.multiplier != _DSP48E2 and not (s.slow and options.quick)
+        }
     )
     for name, shape in chosen.items():
         show(name, shape, areas.get(name))

@@ -96,12 +96,24 @@ class Argmax(Kernel):
         return Timing.of([issue], compare, p=register_stages(self.latency), **pipes)
 
     def resources(self) -> Resources:
+        """Per comparison two LUTs for three bits, and a LUT for each bit of the winner."""
         value = element_shape(self.lo, self.hi).width
         index = (self.elements - 1).bit_length()
-        comparisons = self.lanes - 1 + (self.beats > 1)
-        lut = comparisons * (value + value // 2 + 1 + index)
-        registers = max(self.lanes - 1, 1) + (self.beats > 1)
-        return Resources(lut=lut + 2 * index + 4, ff=registers * (value + index) + 4)
+        lut, ff = 8 + 3 * self.with_value, 1 + index + self.with_value * (value + 1)
+        candidates = self.lanes
+        for level in range((self.lanes - 1).bit_length()):
+            lut += candidates // 2 * (value + -(-2 * value // 3) + level)
+            candidates -= candidates // 2
+            if level < self.latency:
+                ff += candidates * (value + level + 1) + 1
+        if self.beats > 1:
+            uneven = self.lanes & (self.lanes - 1)
+            base = index - ((self.lanes & -self.lanes).bit_length() - 1)
+            lut += value + -(-2 * value // 3) + index + (self.lanes - 1).bit_length() * bool(uneven)
+            beat = (self.beats - 1).bit_length() if self.lanes > 1 else 0  # else equal to the base
+            lut += 4
+            ff += value + index + base + beat + 1
+        return Resources(lut=lut, ff=ff)
 
     def create(self) -> "ArgmaxComponent":
         return ArgmaxComponent(self)

@@ -10,8 +10,9 @@ from amaranth.lib import data
 from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_resources, tree_stages
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
+from thresher.rtl.operators import in_dsp, soft_product, sum_luts
 from thresher.rtl.registers import delay, register
-from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
 
 __all__ = ["MULTIPLIERS", "OPS", "Arithmetic"]
 
@@ -25,8 +26,6 @@ OPS = {
 
 MULTIPLIERS = ("dsp", "lut")
 """What products of two variables may be built from."""
-
-_DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,36 +182,60 @@ class Arithmetic:
         if self.rows == 1:
             return [Const(c) for c in self.constants[0].tolist()]
         layout = data.ArrayLayout(self._constant_shape, self.lanes)
-        words = pack_words(self.constants, self._constant_shape.width)
-        m.submodules.constants = rom = Rom(words=words, width=layout.size, memory=self._bound)
+        m.submodules.constants = rom = Rom(
+            words=self._words(), width=layout.size, memory=self._bound
+        )
         m.d.comb += [rom.address.eq(row), rom.enable.eq(enables[0])]
         word = data.View(layout, delay(m, rom.data, enables[1:], "constants"))
         return [word[k] for k in range(self.lanes)]
 
+    def _words(self) -> list[int]:
+        """What the memory of constants holds."""
+        assert self.constants is not None
+        return pack_words(self.constants, self._constant_shape.width)
+
     def resources(self) -> Resources:
         """The estimate."""
-        width, a = self.shape.width, element_shape(*self.a).width
         if self._in_trees:
+            width = self.shape.width
             trees = (
                 tree_resources(self._terms(k, Const(0)), width=width, stages=self.latency)
                 for k in range(self.lanes)
             )
             return sum(trees, Resources())
-        if self.constants is None:
-            b = element_shape(*self.b).width if self.b else 0
-        else:
-            b = self._constant_shape.width
-        if self._in_luts:
-            each = lut_product_resources(*self._factors)
-        elif self.op != "mul":
-            each = Resources(lut=width, ff=width if self.registered else 0)
-        elif a + b >= _DSP_MIN_WIDTH:
-            each = Resources(dsp=1)
-        else:
-            each = Resources(lut=a * b, ff=width)
-        each += Resources(ff=a * self._fetch_latency)
-        total = sum((each for _ in range(self.lanes)), Resources())
+        lanes = (self._product() if self.op == "mul" else self._sum(k) for k in range(self.lanes))
+        total = sum(lanes, Resources())
         if self.rows > 1:
-            total += rom_resources(self.rows, self.lanes * b, self._bound)
-            total += Resources(ff=self.lanes * b if self._bound == "bram" else 0)
+            width = self.lanes * self._constant_shape.width
+            total += table_resources(self.rows, width, self._bound, self._words)
+            total += Resources(ff=width if self._bound == "bram" and not total.dsp else 0)
         return total
+
+    def _product(self) -> Resources:
+        """The estimate for a lane; a DSP block has a register for each operand."""
+        a = element_shape(*self.a)
+        b = self._constant_shape if self.b is None else element_shape(*self.b)
+        width = self.shape.width - self.shift_a - self.shift_b
+        fetch = self._fetch_latency
+        if self._in_luts:
+            return lut_product_resources(*self._factors) + Resources(ff=a.width * fetch)
+        if in_dsp(a, b, width):
+            return Resources(dsp=1, ff=a.width * max(0, fetch - 1))
+        return soft_product(a, b) + Resources(ff=width + a.width * fetch)
+
+    def _sum(self, lane: int) -> Resources:
+        """The estimate for a lane: a LUT a bit where both operands are.
+
+        A constant alone costs inverters, for its ones or for its zeros.
+        """
+        width, a = self.shape.width, element_shape(*self.a)
+        b = self._constant_shape if self.b is None else element_shape(*self.b)
+        lut = sum_luts(self.op, (a, self.shift_a), (b, self.shift_b), width)
+        if self._is_constant:
+            assert self.constants is not None
+            added = int(self.constants[0, lane]) << self.shift_b
+            ones = (added & (1 << width) - 1).bit_count()
+            lut = ones if self.op == "add" else width - ones
+        zeros = min(self.shift_a, self.shift_b)
+        ff = width - zeros if self.registered else 0
+        return Resources(lut=lut, ff=ff + a.width * self._fetch_latency)

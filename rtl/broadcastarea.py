@@ -2,34 +2,44 @@
 
 from collections.abc import Sequence
 
+from amaranth.hdl import signed
+
 from thresher.rtl.broadcastplan import MUX_BLOCK, BroadcastPlan
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product_resources
 from thresher.rtl.lutram import lutram_resources
 from thresher.rtl.mac import MAC_LATENCY, cell_ends
+from thresher.rtl.operators import in_dsp, soft_product
 from thresher.rtl.packing import PackedRows
-from thresher.rtl.rom import rom_resources
+from thresher.rtl.rom import column_resources, rom_resources
 
 __all__ = ["broadcast_resources"]
-
-_DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
 
 
 def broadcast_resources(plan: BroadcastPlan, fifo: Fifo) -> Resources:
     """The estimate for the whole array."""
     x = element_shape(plan.lo, plan.hi).width
     total = fifo.resources() + _control(plan, x) + _multiplexer(plan)
-    for column in plan.columns:
-        total += rom_resources(plan.depth, column.width, plan.memory_bound)
+    total += _weights(plan)
     total += Resources(ff=_distribution(plan))
     for g, group in enumerate(plan.cells):
         if plan.multiplier_of(g) == "lut":
             total += sum((_lut_cell(cell) for cell in group), Resources(ff=x))
             continue
         for cell in group:
-            total += _cell(cell, x, MAC_LATENCY + plan.product_stages)
+            total += _cell(cell, MAC_LATENCY + plan.product_stages)
     return total
+
+
+def _weights(plan: BroadcastPlan) -> Resources:
+    """The memories of weights."""
+    if plan.memory_bound == "bram" or plan.depth == 1:
+        columns = (rom_resources(plan.depth, c.width, plan.memory_bound) for c in plan.columns)
+    else:
+        bits = plan.words().astype(bool)
+        columns = (column_resources(bits[:, c.low : c.low + c.width]) for c in plan.columns)
+    return sum(columns, Resources())
 
 
 def _lut_cell(cell: PackedRows) -> Resources:
@@ -40,12 +50,13 @@ def _lut_cell(cell: PackedRows) -> Resources:
     return product + Resources(lut=cell.width, ff=cell.width + cell.operand_width)
 
 
-def _cell(cell: PackedRows, x: int, latency: int) -> Resources:
+def _cell(cell: PackedRows, latency: int) -> Resources:
     if not cell.weights.any():
         return Resources()
-    width = cell.operand_width
-    if cell.count == 1 and width + x < _DSP_MIN_WIDTH:
-        return Resources(lut=width * x + cell.width, ff=width + x + cell.width)
+    operand, activation = signed(cell.operand_width), element_shape(cell.lo, cell.hi)
+    if not in_dsp(operand, activation, min(operand.width + activation.width, cell.width)):
+        ff = operand.width + activation.width + cell.width
+        return soft_product(operand, activation) + Resources(lut=2 * cell.width, ff=ff)
     lut = ff = 0
     for i, bits in enumerate(cell.tracked):
         if not bits:
@@ -59,11 +70,8 @@ def _cell(cell: PackedRows, x: int, latency: int) -> Resources:
 
 
 def _picks(count: int) -> int:
-    """LUTs for a bit of a multiplexer: each picks one of four, level by level."""
-    full, rest = divmod(count, 4)
-    if count <= 4:
-        return int(count > 1)
-    return full + (rest > 1) + _picks(full + (rest > 0))
+    """LUTs for a bit of a multiplexer: each picks one of four, of which one may be a LUT's."""
+    return -(-(count - 1) // 3)
 
 
 def _widths(plan: BroadcastPlan) -> list[int]:
@@ -89,12 +97,12 @@ def _unpacking(cells: Sequence[PackedRows]) -> Resources:
 def _control(plan: BroadcastPlan, x: int) -> Resources:
     address = (plan.depth - 1).bit_length()
     last = plan.columns[-1].group
-    lut = 30 + 2 * address
-    ff = 30 + address + (address + 1) * last
+    lut = 22 + 2 * address
+    ff = 20 + address + (address + 1) * last
     ff += (x + 2) * (plan.groups - 1)
     total = Resources(lut=lut, ff=ff)
     if plan.passes > 1:
-        total += Resources(lut=x) + lutram_resources(plan.inputs, x)
+        total += Resources(lut=x) + lutram_resources(plan.inputs, x, shared=True)
     return total
 
 

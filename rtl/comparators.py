@@ -10,7 +10,7 @@ from amaranth.lib import data
 from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import delay, register
-from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
 
 __all__ = ["ComparatorStep", "decode"]
 
@@ -87,6 +87,11 @@ class ComparatorStep(IndexedStep):
             min(min(c) for _, c in self._stored), max(max(c) for _, c in self._stored)
         )
 
+    def _words(self) -> list[int]:
+        """What the memory of thresholds holds."""
+        table = np.array([column for _, column in self._stored]).T
+        return pack_words(table, self._threshold_shape.width)
+
     @property
     def _bound(self) -> str:
         width = len(self._stored) * self._threshold_shape.width if self._stored else 0
@@ -139,9 +144,7 @@ class ComparatorStep(IndexedStep):
         if not self._stored:
             return {}
         layout = data.ArrayLayout(self._threshold_shape, len(self._stored))
-        table = np.array([column for _, column in self._stored]).T
-        words = pack_words(table, self._threshold_shape.width)
-        rom = Rom(words=words, width=layout.size, memory=self._bound)
+        rom = Rom(words=self._words(), width=layout.size, memory=self._bound)
         m.submodules[f"{name}_thresholds"] = rom
         m.d.comb += [rom.address.eq(row), rom.enable.eq(enables[0])]
         word = data.View(layout, delay(m, rom.data, enables[1:], f"{name}_threshold"))
@@ -164,6 +167,6 @@ class ComparatorStep(IndexedStep):
         total = Resources(lut=lut, ff=ff) + self.result_resources()
         if self._stored:
             width = len(self._stored) * self._threshold_shape.width
-            total += rom_resources(self.rows, width, self._bound)
+            total += table_resources(self.rows, width, self._bound, self._words)
             total += Resources(ff=width if self._bound == "bram" else 0)
         return total

@@ -20,7 +20,7 @@ from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources
 from thresher.rtl.registers import delay
 from thresher.rtl.rom import MEMORIES
-from thresher.rtl.step import check_step, count_rows, step_pipeline
+from thresher.rtl.step import check_step, count_rows, row_resources, step_pipeline
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import StepPipeline, restricted
 from thresher.rtl.timing import Firing, Timing, register_stages
@@ -191,8 +191,10 @@ class Elementwise(Kernel):
         return Timing.of([fire], o=register_stages(self.latency))
 
     def resources(self) -> Resources:
-        total = self.arithmetic.resources() + Resources(lut=self.latency, ff=self.latency)
-        return total + self.pipeline.resources() if self.pipeline else total
+        control = Resources(lut=self.latency + len(self.inputs), ff=self.latency)
+        rows = max(self.arithmetic.rows, self.pipeline.rows if self.pipeline else 1)
+        total = self.arithmetic.resources() + control + row_resources(rows)
+        return total + self.pipeline.area if self.pipeline else total
 
     def create(self) -> "ElementwiseComponent":
         return ElementwiseComponent(self)

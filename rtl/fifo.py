@@ -62,12 +62,13 @@ class Fifo(Kernel):
         return Timing.of([Firing(("i",), ("o",), self.beats)], o=fifo_pipe(self.depth))
 
     def resources(self) -> Resources:
+        """The level counts up and down: a LUT a bit for each carry chain's other operand."""
         bits = self.inputs["i"].width * self.lanes
-        if not self.in_memory:
-            lut = (self.depth - 1) * bits + 2 * self.depth
-            return Resources(lut=lut, ff=self.depth * (bits + 1))
         address, level = ceil_log2(self.depth), self.depth.bit_length()
-        control = Resources(lut=address + level + 2, ff=2 * address + level + 2)
+        if not self.in_memory:
+            lut = (self.depth - 1) * (bits + 3) + 4
+            return Resources(lut=lut, ff=self.depth * bits + level + 2)
+        control = Resources(lut=2 * level + 6, ff=2 * address + level + 2)
         return control + lutram_resources(self.depth, bits)
 
     def create(self) -> wiring.Component:

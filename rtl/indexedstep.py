@@ -6,7 +6,7 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Value
 
 from thresher.rtl.kernel import Resources
-from thresher.rtl.rom import Rom, pack_words, rom_resources
+from thresher.rtl.rom import Rom, pack_words
 from thresher.rtl.steppipeline import StepPipeline
 
 __all__ = ["IndexedStep"]
@@ -90,15 +90,18 @@ class IndexedStep(StepPipeline):
         result = Cat(index, Const(low >> bits, self.shape.width - bits))
         return result.as_signed() if self.shape.signed else result
 
-    def _looked_up(self, m: Module, lane: int, address: Value, enable: Value, name: str) -> Value:
-        """The result that a table holds at (row, index)."""
+    def _values(self, lane: int) -> list[int]:
+        """The table of results by (row, index)."""
         f = self.function
         values = np.broadcast_to(f.values, (f.channels, f.values.shape[1]))[self.channels(lane)]
         spare = (1 << self.index_bits) - values.shape[1]
         table = np.pad(values, ((0, 0), (0, spare)), mode="edge").reshape(-1, 1)
-        words = pack_words(np.clip(table, f.out_lo, f.out_hi), self.shape.width)
+        return pack_words(np.clip(table, f.out_lo, f.out_hi), self.shape.width)
+
+    def _looked_up(self, m: Module, lane: int, address: Value, enable: Value, name: str) -> Value:
+        """The result that a table holds at (row, index)."""
         m.submodules[f"{name}_values{lane}"] = rom = Rom(
-            words=words, width=self.shape.width, memory="lut"
+            words=self._values(lane), width=self.shape.width, memory="lut"
         )
         m.d.comb += [rom.address.eq(address), rom.enable.eq(enable)]
         return rom.data.as_signed() if self.shape.signed else rom.data
@@ -107,5 +110,5 @@ class IndexedStep(StepPipeline):
         """The estimate for `result` in all lanes."""
         if self.direct:
             return Resources()
-        each = rom_resources(self.rows << self.index_bits, self.shape.width, "lut")
-        return sum((each for _ in range(self.lanes)), Resources())
+        depth = self.rows << self.index_bits
+        return self.tables(depth, self.shape.width, "lut", self._values)

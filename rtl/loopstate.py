@@ -106,7 +106,7 @@ class LoopState(Kernel):
         bits = self.lanes * self.inputs["i"].width
         store = Fifo(depth=max(3, self.depth), lanes=self.lanes, lo=self.lo, hi=self.hi)
         count = (self.steps * self.beats - 1).bit_length()
-        final = Resources(lut=1, ff=bits + 1) if self.final else Resources()
+        final = Resources(lut=7, ff=bits + 1) if self.final else Resources()
         return store.resources() + Resources(lut=2 * bits + count + 4, ff=count + 2) + final
 
     def create(self) -> "LoopStateComponent":

@@ -1,7 +1,7 @@
 """Step functions as a search among thresholds in memory, which change from beat to beat."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Shape, Value
@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Shape, Value
 from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import delay, register
-from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import Rom, pack_words, rom_memory
 
 __all__ = ["MemorySearchStep"]
 
@@ -105,9 +105,10 @@ class MemorySearchStep(IndexedStep):
         total = self.result_resources()
         for level in range(self.index_bits):
             stages, bram = self._stages(level), self._bound(level) == "bram"
-            each = rom_resources(self.rows << level, width, self._bound(level))
-            each += Resources(lut=1 + -(-2 * width // 3), ff=level * stages + 1)
+            each = Resources(lut=1 + -(-2 * width // 3), ff=level * stages + 1)
             each += Resources(ff=width * bram + self._argument * (stages - (level == last)))
             total += sum((each for _ in range(self.lanes)), Resources())
+            words = partial(self._words, level=level)
+            total += self.tables(self.rows << level, width, self._bound(level), words)
             total += Resources(ff=row_bits * stages * (level < last or not self.direct))
         return total

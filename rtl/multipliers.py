@@ -11,11 +11,10 @@ from amaranth.lib import data
 from thresher.rtl.addertree import Term, product_terms
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
-from thresher.rtl.rom import Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.operators import in_dsp, soft_product
+from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
 
 __all__ = ["Multipliers"]
-
-_DSP_MIN_WIDTH = 9  # Yosys builds narrower products from LUTs
 
 
 def _shape(array: np.ndarray) -> Shape:
@@ -145,16 +144,21 @@ class Multipliers:
             result.append(self._terms(pe, products, bias))
         return result
 
+    @cached_property
+    def _words(self) -> list[int]:
+        """What the memory holds."""
+        words = pack_words(self.weights.reshape(self.folds, -1), _shape(self.weights).width)
+        if self.biases is None:
+            return words
+        low = self.layout["biases"].offset
+        tops = pack_words(self.biases, _shape(self.biases).width)
+        return [word | top << low for word, top in zip(words, tops, strict=True)]
+
     def _fetch(
         self, m: Module, inputs: list[Value], fold: Value, enables: Sequence[Signal]
     ) -> tuple[data.View, list[Value]]:
         """The word of this fold, and the inputs delayed to match."""
-        words = pack_words(self.weights.reshape(self.folds, -1), _shape(self.weights).width)
-        if self.biases is not None:
-            low = self.layout["biases"].offset
-            tops = pack_words(self.biases, _shape(self.biases).width)
-            words = [word | top << low for word, top in zip(words, tops, strict=True)]
-        rom = Rom(words=words, width=self.layout.size, memory=self.memory_bound)
+        rom = Rom(words=self._words, width=self.layout.size, memory=self.memory_bound)
         m.submodules.weights = rom
         m.d.comb += [rom.address.eq(fold), rom.enable.eq(enables[0])]
         word = data.View(self.layout, rom.data)
@@ -170,30 +174,49 @@ class Multipliers:
                 word = later
         return word, inputs
 
-    @property
-    def _widths(self) -> tuple[int, int]:
-        return element_shape(self.lo, self.hi).width, _shape(self.weights).width
+    @cached_property
+    def _products(self) -> list[int]:
+        """Bits of each product that is made."""
+        made = self.weights[:, self.weights.any(axis=0)]
+        ends = np.stack([made * self.lo, made * self.hi])
+        lows, highs = ends.min(axis=(0, 1)).tolist(), ends.max(axis=(0, 1)).tolist()
+        return [element_shape(lo, hi).width for lo, hi in zip(lows, highs, strict=True)]
+
+    @cached_property
+    def dsp(self) -> int:
+        """Products that the synthesiser makes in DSP blocks."""
+        if self.folds == 1 or self.multiplier == "lut":
+            return 0
+        shapes = element_shape(self.lo, self.hi), _shape(self.weights)
+        return sum(in_dsp(*shapes, width) for width in self._products)
 
     @property
     def in_dsp(self) -> bool:
-        """The synthesiser makes the products in DSP blocks."""
-        wide = sum(self._widths) >= _DSP_MIN_WIDTH
-        return self.folds > 1 and self.multiplier == "dsp" and wide
+        """Most products are made in DSP blocks, which have registers for their operands too."""
+        return 2 * self.dsp > len(self._products)
 
     def resources(self) -> Resources:
-        """The estimate."""
+        """The estimate; a ROM in LUTs keeps its register, a block RAM's goes into the DSP block."""
         if self.folds == 1:
             return Resources()
-        x, w = self._widths
-        count = int(self.weights.any(axis=0).sum())
-        total = rom_resources(self.folds, self.layout.size, self.memory_bound)
-        if self.in_dsp:
-            return total + Resources(dsp=count)
+        _, pes, simd = self.weights.shape
+        x, w = element_shape(self.lo, self.hi), _shape(self.weights)
+        total = table_resources(
+            self.folds, self.layout.size, self.memory_bound, lambda: self._words
+        )
+        total += Resources(
+            dsp=self.dsp, ff=(self._fetch_latency - self.in_dsp) * simd * x.width
+        )
         if self.multiplier == "lut":
-            each = lut_product_resources(*self._factors)
-            lut, ff = count * each.lut, count * (each.ff + w) + x * self.weights.shape[2]
-            return total + Resources(lut=lut, ff=ff)
-        return total + Resources(lut=count * x * w, ff=count * (x + w))
+            made = [lut_product_resources(*self._factors)] * len(self._products)
+        else:
+            widths = (width for width in self._products if not in_dsp(x, w, width))
+            made = [soft_product(x, w) + Resources(ff=width) for width in widths]
+        bias = 0 if self.biases is None else pes * _shape(self.biases).width
+        total += sum(made, Resources(ff=bias * self._product_stages))
+        if self.memory_bound == "bram":
+            total += Resources(ff=bias + len(made) * w.width)
+        return total
 
 
 def _register(m: Module, value: Value, shape: Shape, enable: Signal, name: str) -> Signal:

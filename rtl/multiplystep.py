@@ -10,7 +10,7 @@ from thresher.rtl.affinefit import step_limits
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.multiplyfit import MultiplyPlan, plan_multiply
 from thresher.rtl.registers import delay, held, register
-from thresher.rtl.rom import Rom, rom_memory, rom_resources
+from thresher.rtl.rom import Rom, rom_memory
 from thresher.rtl.saturation import saturated, saturation_resources, signed_argument
 from thresher.rtl.steppipeline import StepPipeline
 
@@ -164,10 +164,10 @@ class MultiplyStep(StepPipeline):
     def resources(self) -> Resources:
         split, offset = self.plan.split, self._offset[1].width
         result = element_shape(*self._limits).width
-        each = rom_resources(self.rows, self._word, self._bound)
-        each += saturation_resources(self._limits, self)
+        each = saturation_resources(self._limits, self)
         each += Resources(dsp=1, lut=split.luts + split.below + split.low)
         summed = max(offset, *split.parts) + split.below + split.low
         each += Resources(ff=self._width * self._fetch_latency + offset + split.luts)
         each += Resources(ff=summed + result + (self._word if self._bound == "bram" else 0))
-        return sum((each for _ in range(self.lanes)), Resources())
+        total = sum((each for _ in range(self.lanes)), Resources())
+        return total + self.tables(self.rows, self._word, self._bound, self._words)

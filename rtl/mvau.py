@@ -15,6 +15,7 @@ from thresher.rtl.checks import check_choice, check_int, check_interval, integer
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources, element_shape
 from thresher.rtl.multipliers import Multipliers
+from thresher.rtl.mvauarea import folding_resources
 from thresher.rtl.rom import Rom, pack_words, rom_memory
 from thresher.rtl.timing import Firing, Timing, register_stages
 
@@ -169,10 +170,8 @@ class MVAU(Kernel):
             if self.synapse_folds > 1:
                 total += Resources(lut=width, ff=2 * width)
         if self.folds > 1:
-            total += Resources(lut=16, ff=16 + x)
-        if self.neuron_folds > 1:
-            memory = -(-x // 6) * 4 * -(-self.synapse_folds // 32)  # RAM32M: six bits, four LUTs
-            total += Resources(lut=x + memory, lutram=memory)
+            biases = self.biases.reshape(-1, self.pe)
+            total += folding_resources(self.synapse_folds, biases, x)
         return total
 
     def create(self) -> "MVAUComponent":

@@ -8,7 +8,7 @@ from amaranth.hdl import Const, Module, Value
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.offsetfit import OffsetPlan, plan_offsets
 from thresher.rtl.registers import delay, register
-from thresher.rtl.rom import Rom, rom_memory, rom_resources
+from thresher.rtl.rom import Rom, rom_memory, table_resources
 from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.steppipeline import StepPipeline
 
@@ -93,5 +93,6 @@ class OffsetStep(StepPipeline):
         stored = self._width * self.lanes
         ff = self.lanes * (argument * self._fetch_latency + total)
         ff += stored if self._bound == "bram" else 0
+        memory = table_resources(self.rows, stored, self._bound, self._words)
         added = Resources(lut=self.lanes * self._width, ff=ff)
-        return rom_resources(self.rows, stored, self._bound) + added + self.search.resources()
+        return memory + added + self.search.resources()

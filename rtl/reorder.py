@@ -108,13 +108,18 @@ class Reorder(Kernel):
         return prefer_lutram(self.depth, self.inputs["i"].width * self.lanes)
 
     def resources(self) -> Resources:
+        """A counter takes a LUT for each 1 of its constant steps, their choice one a bit."""
         bits = self.inputs["i"].width * self.lanes
         address, position = ceil_log2(self.i_beats), ceil_log2(len(self.index))
-        if self.nest is None:
-            read = Resources(lut=position + address * -(-len(self.index) // 64), ff=position)
+        nest = self.nest
+        if nest is None:
+            words = -(-len(self.index) // 64)  # amid other logic, ABC takes four times the LUTs
+            read = Resources(lut=address * (words if words == 1 else 4 * words), ff=position)
         else:
-            read = Resources(lut=position + address, ff=position + address)
-        control = Resources(lut=address + 8, ff=2 * address + 5)
+            jump = nest.outer_step - (nest.inner - 1) * nest.inner_step
+            ones = sum((n & (1 << address) - 1).bit_count() for n in (nest.inner_step, jump))
+            read = Resources(lut=ones + address + 5, ff=position + address)
+        control = Resources(lut=address + 17, ff=2 * address + 5)
         if self.in_lutram:
             store = lutram_resources(self.depth, bits) + Resources(ff=bits)
         else:

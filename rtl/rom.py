@@ -1,6 +1,6 @@
 """Memories of constants."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Module, unsigned
@@ -15,9 +15,12 @@ __all__ = [
     "MEMORIES",
     "Rom",
     "bram36_width",
+    "column_resources",
     "pack_words",
     "rom_memory",
     "rom_resources",
+    "table_luts",
+    "table_resources",
 ]
 
 MEMORIES = ("auto", "lut", "bram")
@@ -26,6 +29,7 @@ MEMORIES = ("auto", "lut", "bram")
 BRAM18_IN_LUTS = 128
 """LUTs that one RAMB18 counts for where a memory may be either."""
 
+_LUT_INPUTS = 6
 _RAM_STYLE = {"lut": "distributed", "bram": "block"}
 # Greatest depth and width of one RAMB18 that is only read.
 _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -47,8 +51,52 @@ def rom_resources(depth: int, width: int, memory: str) -> Resources:
         return Resources()
     if memory == "bram":
         return Resources(bram18=-(-width // _block_width(depth)) * -(-depth // _BLOCKS[-1][0]))
-    half = 1 if depth > 32 else 2  # two functions of five inputs share one LUT6
-    return Resources(lut=-(-width // half) * -(-depth // 64), ff=width)
+    return Resources(lut=width * -(-depth // 64), ff=width)
+
+
+def table_luts(depends: int) -> int:
+    """LUTs for a function of so many bits.
+
+    A slice's own multiplexers join four LUTs, others take LUTs that choose one of four.
+    """
+    luts = 1 << max(0, depends - _LUT_INPUTS) if depends else 0
+    return luts + -(-max(0, luts // 4 - 1) // 3)
+
+
+def column_resources(bits: np.ndarray) -> Resources:
+    """The estimate for a ROM in LUTs, its output register included.
+
+    Constant columns cost nothing, and equal ones are made once. One that depends on a single
+    address bit is that bit.
+
+    :param bits: bool (depth, width).
+    """
+    bits = bits[:, bits.any(axis=0) & ~bits.all(axis=0)]
+    if not bits.size:
+        return Resources()
+    bits = np.unique(bits, axis=1)
+    depth = len(bits)
+    depends = np.zeros(bits.shape[1], np.int64)
+    for k in range((depth - 1).bit_length()):
+        low = np.flatnonzero(~np.arange(depth) >> k & 1)
+        low = low[low + (1 << k) < depth]
+        depends += (bits[low] != bits[low + (1 << k)]).any(axis=0)
+    return Resources(lut=sum(table_luts(d) for d in depends.tolist() if d > 1), ff=bits.shape[1])
+
+
+def table_resources(
+    depth: int, width: int, memory: str, words: Callable[[], Sequence[int]]
+) -> Resources:
+    """The estimate of `rom_resources`, but in LUTs for just these contents.
+
+    :param words: gives them; called for "lut" alone.
+    """
+    if memory == "bram" or depth <= 1 or width == 0:
+        return rom_resources(depth, width, memory)
+    octets = -(-width // 8)
+    raw = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words()), np.uint8)
+    bits = np.unpackbits(raw.reshape(-1, octets), axis=1, bitorder="little")
+    return column_resources(bits[:, :width].astype(bool))
 
 
 def rom_memory(depth: int, width: int, memory: str) -> str:

@@ -136,6 +136,8 @@ class RoutingKernel(Kernel):
         return pack_words(fixed.reshape(-1, self.lanes), self.port(1).width)
 
     def resources(self) -> Resources:
+        if not self.outputs:
+            return Resources()
         pairs, runs = self.routes()
         bits = self.lanes * self.port(1).width
         lut = len(pairs) + len(self.outputs)

@@ -43,5 +43,5 @@ def saturation_resources(limits: tuple[int, int], pipeline: StepPipeline) -> Res
     width = element_shape(*limits).width
     sides = (limits[1] > hi) + (limits[0] < lo)
     compare = -(-max(0, width - pipeline.shape.width + 2) // 5)
-    lut = sides * compare + (pipeline.shape.width if sides else 0)
+    lut = compare + pipeline.shape.width if sides else 0
     return Resources(lut=lut, ff=pipeline.shape.width)

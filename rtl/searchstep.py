@@ -15,6 +15,7 @@ from thresher.rtl.steppipeline import area_cost
 __all__ = ["SearchStep"]
 
 _LUT_INPUTS = 6
+_WIDE_TABLE = 18  # tenths
 
 
 class SearchStep(IndexedStep):
@@ -188,7 +189,8 @@ def _guess(
 def _table_luts(words: Sequence[int], width: int, spare: int = 0) -> int:
     """LUTs for a table with `spare` other inputs to the logic that it is part of.
 
-    A bit that depends on one address bit alone is that bit.
+    A bit that depends on one address bit alone is that bit. For functions of more than seven inputs
+    ABC finds no good tree of multiplexers, and takes near twice the LUTs.
     """
     table = np.array(words, dtype=object)
     bits = len(words).bit_length() - 1
@@ -201,7 +203,8 @@ def _table_luts(words: Sequence[int], width: int, spare: int = 0) -> int:
         )
         if depends > (not spare):
             most = _LUT_INPUTS - spare
-            total += 1 if depends <= most else spare + (1 << max(0, depends - _LUT_INPUTS))
+            luts = 1 if depends <= most else spare + (1 << max(0, depends - _LUT_INPUTS))
+            total += luts if depends + spare <= _LUT_INPUTS + 1 else -(-_WIDE_TABLE * luts // 10)
     return total
 
 
@@ -217,8 +220,8 @@ def _plan_luts(plan: SearchPlan, width: int) -> int:
         total += -(-2 * width // 9) if constant else _table_luts(step.offsets, step.width, 1)
     if plan.guess:
         g = plan.guess
-        total += g.bits + _table_luts(g.table, g.bits)
-        total += (g.below + g.above) * (1 + -(-2 * (width - g.low) // 9))
+        total += g.bits - 1 + _table_luts(g.table, g.bits)
+        total += (g.below + g.above) * -(-2 * (width - g.low) // 9)
     return total
 
 

@@ -50,7 +50,7 @@ def sequencer_resources(runs: Runs) -> Resources:
     index = (len(runs) - 1).bit_length()
     left = (max(count for _, count in runs) - 1).bit_length()
     rom = -(-len(runs) // 64) * left if len({count for _, count in runs}) > 1 else 0
-    return Resources(lut=index + left + rom + 1, ff=index + left)
+    return Resources(lut=index + left + rom + (3 if left > 2 else 1), ff=index + left)
 
 
 class Sequencer(wiring.Component):

@@ -17,7 +17,15 @@ from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import StepPipeline, restricted
 from thresher.rtl.timing import Firing, Timing, register_stages
 
-__all__ = ["FORMS", "Step", "StepComponent", "check_step", "count_rows", "step_pipeline"]
+__all__ = [
+    "FORMS",
+    "Step",
+    "StepComponent",
+    "check_step",
+    "count_rows",
+    "row_resources",
+    "step_pipeline",
+]
 
 
 def check_step(function: object, lanes: int, form: object, memory: object) -> None:
@@ -40,6 +48,12 @@ def count_rows(m: Module, rows: int, fire: Value) -> Value:
         with m.If(row == rows - 1):
             m.d.sync += row.eq(0)
     return row
+
+
+def row_resources(rows: int) -> Resources:
+    """The estimate for `count_rows`."""
+    bits = (rows - 1).bit_length()
+    return Resources(lut=min(bits, 3), ff=bits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +123,8 @@ class Step(Kernel):
         return Timing.of([fire], o=register_stages(self.latency))
 
     def resources(self) -> Resources:
-        return self.pipeline.resources() + Resources(lut=self.latency, ff=self.latency)
+        control = Resources(lut=self.latency, ff=self.latency)
+        return self.pipeline.area + control + row_resources(self.pipeline.rows)
 
     def create(self) -> "StepComponent":
         return StepComponent(self)

@@ -52,5 +52,5 @@ def _chosen(function: StepFunction, lanes: int, form: str, memory: str) -> StepP
     if not possible:
         raise ValueError(made[-1 if function.channels > lanes else 0].refusal)
     if form == "fast":
-        return min(possible, key=lambda p: (p.latency, area_cost(p.resources() + p.control)))
-    return min(possible, key=lambda p: (area_cost(p.resources() + p.control), p.latency))
+        return min(possible, key=lambda p: (p.latency, area_cost(p.area + p.control)))
+    return min(possible, key=lambda p: (area_cost(p.area + p.control), p.latency))

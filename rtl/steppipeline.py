@@ -1,15 +1,22 @@
 """Step functions as register stages: what all forms share, and the direct table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value
 
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import register
-from thresher.rtl.rom import BRAM18_IN_LUTS, Rom, pack_words, rom_memory, rom_resources
+from thresher.rtl.rom import (
+    BRAM18_IN_LUTS,
+    Rom,
+    pack_words,
+    rom_memory,
+    table_resources,
+)
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["TABLE_LIMIT", "StepPipeline", "TableStep", "area_cost", "restricted"]
@@ -102,6 +109,24 @@ class StepPipeline(ABC):
     def resources(self) -> Resources:
         """The estimate."""
 
+    @cached_property
+    def area(self) -> Resources:
+        """The estimate, made once."""
+        return self.resources()
+
+    def tables(
+        self, depth: int, width: int, memory: str, words: Callable[[int], Sequence[int]]
+    ) -> Resources:
+        """The estimate for a ROM in each lane.
+
+        :param words: the contents by lane.
+        """
+        if self.function.channels == 1:
+            each = table_resources(depth, width, memory, lambda: words(0))
+            return sum((each for _ in range(self.lanes)), Resources())
+        made = (table_resources(depth, width, memory, partial(words, k)) for k in range(self.lanes))
+        return sum(made, Resources())
+
 
 class TableStep(StepPipeline):
     """A memory of all values in each lane, read at (row, argument - lo)."""
@@ -177,9 +202,8 @@ class TableStep(StepPipeline):
         return results
 
     def resources(self) -> Resources:
-        each = rom_resources(self.entries, self.shape.width, self._bound)
+        each = Resources(ff=self.shape.width if self._bound == "bram" else 0)
         if self._subtracts:
             each += Resources(lut=self._argument.width, ff=self._bits)
-        if self._bound == "bram":
-            each += Resources(ff=self.shape.width)
-        return sum((each for _ in range(self.lanes)), Resources())
+        total = sum((each for _ in range(self.lanes)), Resources())
+        return total + self.tables(self.entries, self.shape.width, self._bound, self._words)

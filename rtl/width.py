@@ -93,13 +93,16 @@ class WidthConverter(Kernel):
         return Timing.of(firings * (self.elements // step), o=register_stages(1))
 
     def resources(self) -> Resources:
+        """What shifts in from above needs no LUT; else what is held and given is chosen."""
         width = self.inputs["i"].width
         phases = len(self.phases)
-        moved = self.held if self.i_lanes > self.o_lanes or self.o_lanes % self.i_lanes else 0
+        moved = 0
+        if self.o_lanes % self.i_lanes:
+            choices = len({p.level for p in self.phases if p.take})
+            moved = (self.held + self.o_lanes) * choices
         counter = (phases - 1).bit_length()
-        choices = len({p.level for p in self.phases if p.take})
         return Resources(
-            lut=width * moved * choices + counter + 2,
+            lut=width * moved + 3 * counter if moved else 2 * counter + (phases == 1),
             ff=width * (self.held + self.o_lanes) + counter + 1,
         )
 

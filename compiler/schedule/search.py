@@ -62,14 +62,18 @@ class Choice:
         return self.request.kernel(self.folding)
 
     @cached_property
+    def _resources(self) -> Resources:
+        return self.kernel.resources()
+
+    @cached_property
     def area(self) -> int:
         """What the kernel alone takes."""
-        return area(self.kernel.resources())
+        return area(self._resources)
 
     @cached_property
     def used(self) -> Mapping[str, int]:
         """What the kernel alone takes, by resource; its products a cycle among them."""
-        return {**figures(self.kernel.resources()), "products": products(self.folding)}
+        return {**figures(self._resources), "products": products(self.folding)}
 
     @cached_property
     def least_lut(self) -> int:

@@ -73,9 +73,11 @@ def test_automatic_folding(name: str, rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("name", ["mlp", "residual", "lstm", "bidirectional"])
 def test_latency_and_interval(name: str, rng: np.random.Generator) -> None:
-    """The definitions: one frame alone, first input to last output; and the steady difference."""
+    """The definitions: one frame alone, first input to last output; and the steady difference,
+    or its mean where frames alternate, as those of "residual" do."""
     design = schedule(GRAPHS[name](rng))
     alone = completion_times(design, 1)[0] - predict_trace(design, 1).inputs["x"][0] + 1
     assert design.predicted.latency == alone
     many = np.diff(completion_times(design, 12))
-    assert (many[-4:] == design.predicted.interval).all()
+    assert (many[-4:-2] == many[-2:]).all()
+    assert -(-many[-2:].sum() // 2) == design.predicted.interval

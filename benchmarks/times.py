@@ -1,0 +1,108 @@
+"""Wall time of the command line on the network of T1: compile, and verify 1,000 sequences.
+
+    python benchmarks/times.py
+
+Each command is a process of its own, timed from its start to its end, with an empty cache: nothing
+that an earlier run has built is used. The one exception is YoWASP's own cache of Yosys compiled for
+this machine, which is made at the first use after an installation and is filled before.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from figures import Figure
+from lstm import WORKS
+
+from thresher.gen.tools import run_yosys
+from zoo.recurrent import recurrent
+
+__all__ = ["Time", "figures", "main", "timed"]
+
+WORK = "T1a"
+SAMPLES = 1000
+COMPILE_S, VERIFY_S = 10, 60
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds by the clock, and of all processors together; the two tell a busy machine."""
+
+    wall: float
+    processor: float
+
+
+def timed(arguments: Sequence[str | Path], cache: Path) -> Time:
+    """The time of a command of Thresher's, of all processes that it starts too.
+
+    :raises SystemExit: where it fails.
+    """
+    command = [sys.executable, "-m", "thresher.gen.cli", *map(str, arguments)]
+    environment = {**os.environ, "THRESHER_CACHE": str(cache)}
+    start, used = time.perf_counter(), _children()
+    done = subprocess.run(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        raise SystemExit(f"thresher {arguments[0]} failed: {done.stdout}")
+    return Time(seconds, _children() - used)
+
+
+def _children() -> float:
+    """Processor seconds of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def measure() -> tuple[Time, Time]:
+    """The times to compile the network and to verify it."""
+    work = WORKS[WORK]
+    steps = work.model["steps"]
+    assert isinstance(steps, int)
+    with tempfile.TemporaryDirectory(prefix="thresher-times-") as folder:
+        root = Path(folder)
+        run_yosys("help", root)
+        model, out = root / "model.onnx", root / "out"
+        onnx.save(recurrent("t1", **work.model).model, model)  # type: ignore[arg-type]
+        budget = ",".join(f"{name}={most}" for name, most in work.budget.items())
+        fps = 100e6 / (work.cycles * steps)
+        options = ["--target-fps", f"{fps}", "--budget", budget, "--clock-mhz", "100"]
+        compiling = timed(["compile", model, "-o", out, *options], root / "cache")
+        verifying = timed(["verify", out, "--samples", str(SAMPLES)], root / "cache")
+    return compiling, verifying
+
+
+def figures() -> list[Figure]:
+    """Both times."""
+    compiling, verifying = measure()
+    model = WORKS[WORK].model
+    net = f"the network of {WORK} (LSTM {model['features']} -> {model['hidden']})"
+    compiled = f"thresher compile of {net}, model file to Verilog"
+    verified = f"thresher verify of {net}, {SAMPLES:,} sequences on Verilator, build included"
+    return [
+        _figure("C1", compiled, compiling, COMPILE_S),
+        _figure("V1", verified, verifying, VERIFY_S),
+    ]
+
+
+def _figure(name: str, what: str, found: Time, most: int) -> Figure:
+    text = f"{what}, by the clock, empty cache; {found.processor:.1f} s of processor time"
+    wall = round(found.wall, 1)
+    return Figure(name, text, f"<= {most}", wall, "s", "", "", found.wall <= most)
+
+
+def main() -> None:
+    """Print the figures."""
+    for figure in figures():
+        print(figure)
+
+
+if __name__ == "__main__":
+    main()
