@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-import numpy as np
 from amaranth.hdl import Cat, Const, Module, Value
 
 from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.logictable import logic_table, table_luts
 from thresher.rtl.registers import delay, held, register, resized
 from thresher.rtl.searchplan import Guess, Round, SearchPlan, plan_search
 from thresher.rtl.steppipeline import area_cost
 
 __all__ = ["SearchStep"]
-
-_LUT_INPUTS = 6
 
 
 class SearchStep(IndexedStep):
@@ -118,21 +116,6 @@ class SearchStep(IndexedStep):
         return total
 
 
-def _table(words: Sequence[int], width: int, address: Value) -> Value:
-    """The word at this address, of a power of two of them, as logic."""
-    if len(words) == 1:
-        return Const(words[0], width)
-    columns = [sum((word >> bit & 1) << k for k, word in enumerate(words)) for bit in range(width)]
-    ones = (1 << len(words)) - 1
-    bits: list[Value] = [
-        Const(column & 1, 1)
-        if column in (0, ones)
-        else Const(column, len(words)).bit_select(address, 1)
-        for column in columns
-    ]
-    return Cat(*bits)
-
-
 def _reached(step: Round, value: Value, index: Value) -> Value:
     """Whether the value reaches the threshold that the index chooses.
 
@@ -175,7 +158,7 @@ def _guess(
     address = resized(value, low + guess.cell_bits)[low:]
     index = held(
         m,
-        _table(guess.table, guess.bits, address),
+        logic_table(guess.table, guess.bits, address),
         enable,
         f"{name}_guess",
         force=above,
@@ -183,26 +166,6 @@ def _guess(
     )
     rest = resized(value, width)
     return index, held(m, rest, enable, f"{name}_rest_in", force=above, to=guess.most)
-
-
-def _table_luts(words: Sequence[int], width: int, spare: int = 0) -> int:
-    """LUTs for a table with `spare` other inputs to the logic that it is part of.
-
-    A bit that depends on one address bit alone is that bit.
-    """
-    table = np.array(words, dtype=object)
-    bits = len(words).bit_length() - 1
-    total = 0
-    for bit in range(width):
-        column = (table >> bit & 1).astype(bool)
-        depends = sum(
-            bool((pairs[:, 0] != pairs[:, 1]).any())
-            for pairs in (column.reshape(-1, 2, 1 << k) for k in range(bits))
-        )
-        if depends > (not spare):
-            most = _LUT_INPUTS - spare
-            total += 1 if depends <= most else spare + (1 << max(0, depends - _LUT_INPUTS))
-    return total
 
 
 def _plan_resources(plan: SearchPlan, width: int) -> Resources:
@@ -214,10 +177,10 @@ def _plan_luts(plan: SearchPlan, width: int) -> int:
     total = 0
     for step in plan.rounds:
         constant = step.bits == 0
-        total += -(-2 * width // 9) if constant else _table_luts(step.offsets, step.width, 1)
+        total += -(-2 * width // 9) if constant else table_luts(step.offsets, step.width, 1)
     if plan.guess:
         g = plan.guess
-        total += g.bits + _table_luts(g.table, g.bits)
+        total += g.bits + table_luts(g.table, g.bits)
         total += (g.below + g.above) * (1 + -(-2 * (width - g.low) // 9))
     return total
 
