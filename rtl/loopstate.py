@@ -123,9 +123,9 @@ class LoopState(Kernel):
     def resources(self) -> Resources:
         bits = self.lanes * self.inputs["i"].width
         if self.bypass:
-            count = (self.steps - 1).bit_length()
-            final = bits + 1 if self.final else 0
-            return Resources(lut=bits + count + 4, ff=bits + count + 2 + final)
+            turns = (self.steps - 1).bit_length()
+            last = bits + 1 if self.final else 0
+            return Resources(lut=bits + turns + 4, ff=bits + turns + 2 + last)
         store = Fifo(depth=max(3, self.depth), lanes=self.lanes, lo=self.lo, hi=self.hi)
         count = (self.steps * self.beats - 1).bit_length()
         final = Resources(lut=1, ff=bits + 1) if self.final else Resources()
