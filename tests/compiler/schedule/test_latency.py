@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 
 import onnx
 import pytest
-from zoo.recurrent import recurrent
 
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
@@ -16,6 +15,7 @@ from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.fanout import core
 from thresher.rtl.loopstate import LoopState
 from thresher.rtl.skid import SKID_PIPE
+from zoo.recurrent import recurrent
 
 STEPS = 20
 
