@@ -35,6 +35,7 @@ class Arithmetic:
     :param constants: int64 (rows, lanes), in place of `b`; rows that are equal count as one.
     :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
     :param registered: results come from a register; else, of two streams' sum, at once.
+    :param late: products pass a second register, the DSP's own behind that of its multiplier.
     """
 
     op: str
@@ -46,6 +47,7 @@ class Arithmetic:
     lanes: int
     memory: str
     registered: bool = True
+    late: bool = False
 
     def __post_init__(self) -> None:
         rows = self.constants
@@ -96,7 +98,16 @@ class Arithmetic:
         if not self.registered:
             return 0
         trees = [tree_stages(self._terms(lane, Const(0))) for lane in range(self._in_trees)]
-        return self._fetch_latency + max([1, *trees])
+        return self._fetch_latency + max([1, *trees]) + self.late
+
+    @property
+    def in_dsp(self) -> bool:
+        """The synthesiser makes the products in DSP blocks."""
+        operands = [self.a, self.b] if self.b else [self.a]
+        bits = sum(element_shape(*ends).width for ends in operands)
+        if self.constants is not None:
+            bits += self._constant_shape.width
+        return self.op == "mul" and not self._in_trees and bits >= _DSP_MIN_WIDTH
 
     @property
     def _in_trees(self) -> int:
@@ -144,7 +155,8 @@ class Arithmetic:
             a_value = delay(m, a[k], enables[:fetch], f"a{k}")
             value = OPS[self.op](a_value << self.shift_a, b[k] << self.shift_b)
             if self.registered:
-                results.append(register(m, value, enables[fetch], f"result{k}", shape=shape))
+                result = register(m, value, enables[fetch], f"result{k}", shape=shape)
+                results.append(delay(m, result, enables[fetch + 1 :], f"late{k}"))
             else:
                 m.d.comb += (result := Signal(shape, name=f"result{k}")).eq(value)
                 results.append(result)
@@ -176,7 +188,7 @@ class Arithmetic:
             b = self._constant_shape.width
         if self.op != "mul":
             each = Resources(lut=width, ff=width if self.registered else 0)
-        elif a + b >= _DSP_MIN_WIDTH:
+        elif self.in_dsp:
             each = Resources(dsp=1)
         else:
             each = Resources(lut=a * b, ff=width)

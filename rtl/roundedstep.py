@@ -25,6 +25,8 @@ class RoundedStep(StepPipeline):
     for all.
     """
 
+    product_bits = 16
+
     @cached_property
     def _shift(self) -> int:
         """The greatest s for which every threshold is where the quotient changes."""

@@ -23,6 +23,8 @@ class SearchStep(IndexedStep):
     the number is not the result itself. It needs the same thresholds in every row.
     """
 
+    product_bits = 16
+
     @property
     def refusal(self) -> str | None:
         if self.rows == 1:

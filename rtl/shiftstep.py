@@ -22,6 +22,8 @@ class ShiftStep(StepPipeline):
     See `thresher.rtl.rounding`. One channel for all, with steps of one.
     """
 
+    product_bits = 16
+
     @cached_property
     def constants(self) -> tuple[int, int, int] | None:
         """s, the offset and the sign; proven at every threshold."""
