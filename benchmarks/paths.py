@@ -96,6 +96,9 @@ def _functions() -> Mapping[str, tuple[StepFunction, tuple[str, ...]]]:
     return {
         "requantise 21 to 6": (requantise(one), ("affine", "auto", "fast", *free)),
         "requantise 21 to 8": (requantise(4 * one, out_bits=8), ("affine", *free)),
+        "requantise 32 to 8": (
+            requantise(0.97 * 2.0**-15, bits=32, out_bits=8), ("affine", "search", "fast"),
+        ),
         "half to even 21 to 6": (requantise(1 / 1024), ("shift", "rounded")),
         "half to even, falling": (
             StepFunction.from_table(-2048, -requantise(1 / 32, bits=12).table()), ("shift",),

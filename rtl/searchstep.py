@@ -14,13 +14,15 @@ from thresher.rtl.steppipeline import area_cost
 
 __all__ = ["SearchStep"]
 
+_NARROW_INDEX, _NARROW_REST = 7, 16  # bits of a correction that fits one stage
+
 
 class SearchStep(IndexedStep):
     """The number of thresholds reached, found by a guess, its correction and bisections.
 
     See `thresher.rtl.searchplan`, which also tells why this is exact. Register stages: the clamp,
-    where any lane needs it; the guess; its correction; each bisection; the table of results, where
-    the number is not the result itself. It needs the same thresholds in every row.
+    where any lane needs it; the guess; its correction, one or two; each bisection; the table of
+    results, where the number is not the result itself. It needs the same thresholds in every row.
     """
 
     product_bits = 16
@@ -65,12 +67,18 @@ class SearchStep(IndexedStep):
     def _clamps(self) -> bool:
         return any(p.guess and (p.guess.below or p.guess.above) for p in self.plans)
 
+    @cached_property
+    def _splits(self) -> bool:
+        """The correction of a guess takes two stages: a wide comparison, then the increment."""
+        firsts = [p.rounds[0] for p in self.plans if p.guess]
+        return any(r.bits > _NARROW_INDEX and r.width > _NARROW_REST for r in firsts)
+
     @property
     def latency(self) -> int:
         if self.function.out_lo == self.function.out_hi:
             return 0
         rounds = len(self.plans[0].rounds)
-        return self._clamps + self._guesses + rounds + (not self.direct)
+        return self._clamps + self._guesses + self._splits + rounds + (not self.direct)
 
     def elaborate_into(
         self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str
@@ -95,11 +103,14 @@ class SearchStep(IndexedStep):
             clamp = next(stages) if self._clamps else None
             width = max(r.width for r in rounds)
             index, value = _guess(m, plan.guess, width, value, clamp, next(stages), name)
-            enable = next(stages)
-            total = (index + _reached(rounds.pop(0), value, index))[: plan.guess.bits]
-            index = register(m, total, enable, f"{name}_guessed")
+            correction = [next(stages) for _ in range(1 + self._splits)]
+            reached = _reached(rounds.pop(0), value, index)
+            reached = delay(m, reached, correction[:-1], f"{name}_reached")
+            index = delay(m, index, correction[:-1], f"{name}_guess_held")
+            total = (index + reached)[: plan.guess.bits]
+            index = register(m, total, correction[-1], f"{name}_guessed")
             if rounds:
-                value = delay(m, value[: max(r.width for r in rounds)], [enable], f"{name}_rest")
+                value = delay(m, value[: max(r.width for r in rounds)], correction, f"{name}_rest")
         for k, step in enumerate(rounds):
             enable = next(stages)
             index = register(m, Cat(_reached(step, value, index), index), enable, f"{name}_{k}")
@@ -115,6 +126,7 @@ class SearchStep(IndexedStep):
         total = self.result_resources()
         for plan in self.plans:
             total += _plan_resources(plan, self._width)
+            total += Resources(ff=self._splits * (1 + self.index_bits))
         return total
 
 
