@@ -48,7 +48,7 @@ DESIGNS = ("T1a", "T1b", "T4")
 _W6, _W8 = (-32, 31), (-128, 127)
 _SCALES = tuple((2.0 ** np.linspace(-1, 1, 16) / 900).tolist())
 _BIASES = tuple(np.linspace(-0.9, 1.1, 16).tolist())
-_Item = Kernel | wiring.Component
+_Item = Kernel | Callable[[], wiring.Component]
 
 
 def _weights(k: int, n: int, bits: int) -> np.ndarray:
@@ -217,7 +217,7 @@ def _routes() -> Iterator[tuple[str, _Item]]:
         yield name, LoopState(steps=25, beats=beats, final=True, bypass=bypass, **two)
     for depth, memory in ((64, "lut"), (1024, "lut"), (1024, "bram"), (9000, "bram")):
         words = rng.integers(0, 1 << 18, depth).tolist()
-        yield f"Rom {depth} words, {memory}", Rom(words=words, width=18, memory=memory)
+        yield f"Rom {depth} words, {memory}", partial(Rom, words=words, width=18, memory=memory)
 
 
 def kernels() -> dict[str, _Item]:
@@ -236,11 +236,16 @@ def design_kernels(name: str) -> dict[str, _Item]:
     return found | {f"{name} {x.name}": x.fifo for x in links(design) if x.fifo is not None}
 
 
-def _measured(say: Callable[[str], None] | None = None) -> dict[str, SynthResult]:
+def _measured(items: Mapping[str, _Item]) -> dict[str, SynthResult]:
+    made = {n: item if isinstance(item, Kernel) else item() for n, item in items.items()}
+    return synthesise_all(made)
+
+
+def _everything() -> dict[str, _Item]:
     items = kernels()
     for name in DESIGNS:
         items |= design_kernels(name)
-    return synthesise_all(items, say=say)
+    return items
 
 
 def _row(name: str, result: SynthResult) -> str:
@@ -250,7 +255,7 @@ def _row(name: str, result: SynthResult) -> str:
 
 def figures() -> list[Figure]:
     """T7: the worst of all; prints each."""
-    found = _measured()
+    found = _measured(_everything())
     for name, result in found.items():
         print("      " + _row(name, result))
     worst = max(found, key=lambda n: found[n].path_ns or 0.0)
@@ -276,11 +281,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="kernels whose name begins so; default all")
     parser.add_argument("--no-designs", action="store_true", help="only the list of kernels")
     args = parser.parse_args()
-    items = kernels()
-    for name in () if args.no_designs else DESIGNS:
-        items |= design_kernels(name)
-    chosen = {n: k for n, k in items.items() if not args.names or n.startswith(tuple(args.names))}
-    found = synthesise_all(chosen)
+    items = kernels() if args.no_designs else _everything()
+    names = tuple(args.names)
+    found = _measured({n: k for n, k in items.items() if not names or n.startswith(names)})
     for name in sorted(found, key=lambda n: found[n].path_ns or 0.0):
         print(_row(name, found[name]))
     sys.exit(any((r.path_ns or 0.0) > LIMIT_NS for r in found.values()))

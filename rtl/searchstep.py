@@ -69,7 +69,7 @@ class SearchStep(IndexedStep):
 
     @cached_property
     def _splits(self) -> bool:
-        """The correction of a guess takes two stages: a wide comparison, then the increment."""
+        """The correction of a guess takes two stages: the threshold, then the comparison."""
         firsts = [p.rounds[0] for p in self.plans if p.guess]
         return any(r.bits > _NARROW_INDEX and r.width > _NARROW_REST for r in firsts)
 
@@ -103,14 +103,21 @@ class SearchStep(IndexedStep):
             clamp = next(stages) if self._clamps else None
             width = max(r.width for r in rounds)
             index, value = _guess(m, plan.guess, width, value, clamp, next(stages), name)
-            correction = [next(stages) for _ in range(1 + self._splits)]
-            reached = _reached(rounds.pop(0), value, index)
-            reached = delay(m, reached, correction[:-1], f"{name}_reached")
-            index = delay(m, index, correction[:-1], f"{name}_guess_held")
+            step = rounds.pop(0)
+            if self._splits:
+                early = next(stages)
+                offset = logic_table(step.offsets, step.width, index[: step.bits])
+                offset = register(m, offset, early, f"{name}_correction")
+                value = register(m, value, early, f"{name}_rest_held")
+                index = register(m, index, early, f"{name}_guess_held")
+                reached = (resized(value, step.width) + offset)[step.width - 1]
+            else:
+                reached = _reached(step, value, index)
+            enable = next(stages)
             total = (index + reached)[: plan.guess.bits]
-            index = register(m, total, correction[-1], f"{name}_guessed")
+            index = register(m, total, enable, f"{name}_guessed")
             if rounds:
-                value = delay(m, value[: max(r.width for r in rounds)], correction, f"{name}_rest")
+                value = delay(m, value[: max(r.width for r in rounds)], [enable], f"{name}_rest")
         for k, step in enumerate(rounds):
             enable = next(stages)
             index = register(m, Cat(_reached(step, value, index), index), enable, f"{name}_{k}")
@@ -126,7 +133,8 @@ class SearchStep(IndexedStep):
         total = self.result_resources()
         for plan in self.plans:
             total += _plan_resources(plan, self._width)
-            total += Resources(ff=self._splits * (1 + self.index_bits))
+            if self._splits:
+                total += Resources(ff=plan.rounds[0].width * 2 + self.index_bits)
         return total
 
 

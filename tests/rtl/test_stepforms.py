@@ -257,7 +257,7 @@ def test_refuses(f: StepFunction, form: str, words: str) -> None:
 def test_a_wide_correction_takes_two_stages(rng: np.random.Generator) -> None:
     f = requantise(0.97 * 2.0**-15, bits=32, out_bits=8)
     kernel = Step(function=f, lanes=1, form="search")
-    assert kernel.latency == 4  # clamp, guess, comparison, increment
+    assert kernel.latency == 4  # clamp, guess, threshold, comparison
     near = (f.thresholds[0][:, None] + [-1, 0]).ravel()
     values = np.concatenate([near, [f.lo, f.hi]])[:, None]
     check_kernel(kernel, rng, inputs={"i": values[::9]}, periods=len(values[::9]))
