@@ -28,6 +28,7 @@ BENCHMARKS = (
     "mvau",
     "layer",
     "steps",
+    "paths",
     "estimates",
     "times",
 )

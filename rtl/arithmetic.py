@@ -39,6 +39,7 @@ class Arithmetic:
     :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
     :param multiplier: of products, one of `MULTIPLIERS`.
     :param registered: results come from a register; else, of two streams' sum, at once.
+    :param late: products pass a second register, the DSP's own behind that of its multiplier.
     """
 
     op: str
@@ -51,6 +52,7 @@ class Arithmetic:
     memory: str
     multiplier: str = "dsp"
     registered: bool = True
+    late: bool = False
 
     def __post_init__(self) -> None:
         rows = self.constants
@@ -103,7 +105,26 @@ class Arithmetic:
         if self._in_luts:
             return self._fetch_latency + lut_product_stages(*self._factors)
         trees = [tree_stages(self._terms(lane, Const(0))) for lane in range(self._in_trees)]
-        return self._fetch_latency + max([1, *trees])
+        return self._fetch_latency + max([1, *trees]) + self.late
+
+    @property
+    def in_dsp(self) -> bool:
+        """The synthesiser makes the products in DSP blocks."""
+        return (
+            self.op == "mul"
+            and not (self._in_trees or self._in_luts)
+            and in_dsp(*self._operands, self._product_width)
+        )
+
+    @property
+    def _operands(self) -> tuple[Shape, Shape]:
+        """Shapes of both operands, without the shifts."""
+        b = self._constant_shape if self.b is None else element_shape(*self.b)
+        return element_shape(*self.a), b
+
+    @property
+    def _product_width(self) -> int:
+        return self.shape.width - self.shift_a - self.shift_b
 
     @property
     def _in_luts(self) -> bool:
@@ -171,7 +192,8 @@ class Arithmetic:
                 continue
             value = OPS[self.op](a_value << self.shift_a, b[k] << self.shift_b)
             if self.registered:
-                results.append(register(m, value, enables[fetch], f"result{k}", shape=shape))
+                result = register(m, value, enables[fetch], f"result{k}", shape=shape)
+                results.append(delay(m, result, enables[fetch + 1 :], f"late{k}"))
             else:
                 m.d.comb += (result := Signal(shape, name=f"result{k}")).eq(value)
                 results.append(result)
@@ -213,23 +235,20 @@ class Arithmetic:
 
     def _product(self) -> Resources:
         """The estimate for a lane; a DSP block has a register for each operand."""
-        a = element_shape(*self.a)
-        b = self._constant_shape if self.b is None else element_shape(*self.b)
-        width = self.shape.width - self.shift_a - self.shift_b
+        a, b = self._operands
         fetch = self._fetch_latency
         if self._in_luts:
             return lut_product_resources(*self._factors) + Resources(ff=a.width * fetch)
-        if in_dsp(a, b, width):
+        if self.in_dsp:
             return Resources(dsp=1, ff=a.width * max(0, fetch - 1))
-        return soft_product(a, b) + Resources(ff=width + a.width * fetch)
+        return soft_product(a, b) + Resources(ff=self._product_width + a.width * fetch)
 
     def _sum(self, lane: int) -> Resources:
         """The estimate for a lane: a LUT a bit where both operands are.
 
         A constant alone costs inverters, for its ones or for its zeros.
         """
-        width, a = self.shape.width, element_shape(*self.a)
-        b = self._constant_shape if self.b is None else element_shape(*self.b)
+        width, (a, b) = self.shape.width, self._operands
         lut = sum_luts(self.op, (a, self.shift_a), (b, self.shift_b), width)
         if self._is_constant:
             assert self.constants is not None

@@ -15,6 +15,7 @@ from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
 __all__ = ["ComparatorStep", "decode"]
 
 _FALSE, _TRUE = Const(0), Const(1)
+_LEVELS_A_STAGE = 3
 
 
 def _mux(select: Value, one: Value, zero: Value) -> Value:
@@ -23,18 +24,18 @@ def _mux(select: Value, one: Value, zero: Value) -> Value:
 
 def decode_stages(bits: int) -> int:
     """Register stages of `decode` for an index of this many bits."""
-    return -(-(bits // 2) // 2)
+    return -(-(bits // 2) // _LEVELS_A_STAGE)
 
 
 def decode(m: Module, marks: Sequence[Value], enables: Sequence[Value], name: str) -> Value:
     """The number of ones among 2**n - 1 sorted marks, all ones first.
 
     The upper two bits of the number choose which quarter of the marks is left to look at, and so
-    on: a LUT for each of the bits and each mark that is left, two such levels a stage.
+    on: a LUT for each of the bits and each mark that is left, a few such levels a stage.
     """
     left, index = list(marks), []
     for stage, enable in enumerate(enables):
-        for _ in range(2):
+        for _ in range(_LEVELS_A_STAGE):
             if len(left) >= 3:
                 half, quarter = len(left) // 2, len(left) // 4
                 high = left[half]

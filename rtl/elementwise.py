@@ -122,14 +122,18 @@ class Elementwise(Kernel):
             op=self.op, a=self.a, b=self.b, constants=rows, shift_a=self.shift_a,
             shift_b=self.shift_b, lanes=self.lanes, memory=self.memory, multiplier=self.multiplier,
         )  # fmt: skip
-        narrow = self.op != "mul" and rows is None and registered.shape.width <= _NARROW
-        if self.form != "fast" or self.step is None or not narrow:
+        if self.step is None:
             return registered
         lows, highs = registered.ends()
         function = restricted(self.step, int(lows.min()), int(highs.max()))
-        if step_pipeline(function, lanes=self.lanes, form=self.form).latency == 0:
+        pipeline = step_pipeline(function, lanes=self.lanes, form=self.form, memory=self.memory)
+        if pipeline.latency == 0:
             return registered
-        return replace(registered, registered=False)
+        width = registered.shape.width
+        if registered.in_dsp and width > pipeline.product_bits:
+            return replace(registered, late=True)
+        narrow = self.op != "mul" and rows is None and width <= _NARROW
+        return replace(registered, registered=not (narrow and self.form == "fast"))
 
     @cached_property
     def pipeline(self) -> StepPipeline | None:

@@ -105,7 +105,9 @@ class Fanout(Kernel):
         if to == (_LAST,):
             beats = self.kernel.outputs[self.port].beats
             processes.append((Firing((_LAST,), self.names, beats),))
-        return Timing(tuple(processes), pipes, inner.initial)
+        held = {n: inner.initial[self.port] for n in to if self.port in inner.initial}
+        rest = {n: count for n, count in inner.initial.items() if n != self.port}
+        return Timing(tuple(processes), pipes, rest | held)
 
     def resources(self) -> Resources:
         count = len(self.branches)

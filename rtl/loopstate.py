@@ -16,10 +16,12 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.utils import ceil_log2
 
+from thresher.rtl.bypassstate import BypassState
 from thresher.rtl.checks import check_int, check_interval, stream_rows
 from thresher.rtl.fifo import Fifo, FifoControl
 from thresher.rtl.kernel import Kernel, Port, Resources
 from thresher.rtl.sequencer import Sequencer
+from thresher.rtl.skid import SKID_PIPE
 from thresher.rtl.timing import Firing, Pipe, Timing
 
 __all__ = ["LoopState", "LoopStateComponent"]
@@ -38,6 +40,8 @@ class LoopState(Kernel):
     :param hi: greatest value of an element.
     :param initial: every element of the state before the first step.
     :param final: whether the last state is given; else it is dropped.
+    :param bypass: a state of one beat goes round in no cycle, see `BypassState`; what feeds it
+        must end in a register.
     :raises TypeError, ValueError: where a parameter is of the wrong type or out of range.
     """
 
@@ -48,6 +52,7 @@ class LoopState(Kernel):
     hi: int
     initial: int = 0
     final: bool
+    bypass: bool = False
 
     def __post_init__(self) -> None:
         check_int("steps", self.steps, 2)
@@ -59,6 +64,10 @@ class LoopState(Kernel):
             raise ValueError(f"initial must be at most {self.hi}, not {self.initial}")
         if not isinstance(self.final, bool):
             raise TypeError(f"final must be a bool, not {self.final!r}")
+        if not isinstance(self.bypass, bool):
+            raise TypeError(f"bypass must be a bool, not {self.bypass!r}")
+        if self.bypass and self.beats > 1:
+            raise ValueError(f"beats must be 1 with bypass, not {self.beats}")
 
     @property
     def depth(self) -> int:
@@ -85,6 +94,8 @@ class LoopState(Kernel):
 
     def timing(self) -> Timing:
         """The store's last place, which the reader looks at, is a pipe of its own."""
+        if self.bypass:
+            return self._bypass_timing()
         turns = (self.steps - 1) * self.beats
         last = ("kept", "final") if self.final else ("kept",)
         pipes = {
@@ -102,14 +113,27 @@ class LoopState(Kernel):
             {"kept": self.beats},
         )
 
+    def _bypass_timing(self) -> Timing:
+        pipes = {"o": SKID_PIPE}
+        if self.final:
+            pipes["final"] = Pipe(1, 1, 1)
+        turns = Firing(("i",), ("o",), self.steps - 1)
+        return Timing(((turns, Firing(("i",), tuple(pipes))),), pipes, {"o": 1})
+
     def resources(self) -> Resources:
         bits = self.lanes * self.inputs["i"].width
+        if self.bypass:
+            turns = (self.steps - 1).bit_length()
+            last = bits + 1 if self.final else 0
+            return Resources(lut=bits + turns + 4, ff=bits + turns + 2 + last)
         store = Fifo(depth=max(3, self.depth), lanes=self.lanes, lo=self.lo, hi=self.hi)
         count = (self.steps * self.beats - 1).bit_length()
         final = Resources(lut=7, ff=bits + 1) if self.final else Resources()
         return store.resources() + Resources(lut=2 * bits + count + 4, ff=count + 2) + final
 
-    def create(self) -> "LoopStateComponent":
+    def create(self) -> wiring.Component:
+        if self.bypass:
+            return BypassState(self, steps=self.steps, initial=self.initial)
         return LoopStateComponent(self)
 
 

@@ -3,28 +3,29 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-import numpy as np
 from amaranth.hdl import Cat, Const, Module, Value
 
 from thresher.rtl.indexedstep import IndexedStep
 from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.logictable import logic_table, table_luts
 from thresher.rtl.registers import delay, held, register, resized
 from thresher.rtl.searchplan import Guess, Round, SearchPlan, plan_search
 from thresher.rtl.steppipeline import area_cost
 
 __all__ = ["SearchStep"]
 
-_LUT_INPUTS = 6
-_WIDE_TABLE = 18  # tenths
+_NARROW_INDEX, _NARROW_REST = 7, 16  # bits of a correction that fits one stage
 
 
 class SearchStep(IndexedStep):
     """The number of thresholds reached, found by a guess, its correction and bisections.
 
     See `thresher.rtl.searchplan`, which also tells why this is exact. Register stages: the clamp,
-    where any lane needs it; the guess; its correction; each bisection; the table of results, where
-    the number is not the result itself. It needs the same thresholds in every row.
+    where any lane needs it; the guess; its correction, one or two; each bisection; the table of
+    results, where the number is not the result itself. It needs the same thresholds in every row.
     """
+
+    product_bits = 16
 
     @property
     def refusal(self) -> str | None:
@@ -66,12 +67,18 @@ class SearchStep(IndexedStep):
     def _clamps(self) -> bool:
         return any(p.guess and (p.guess.below or p.guess.above) for p in self.plans)
 
+    @cached_property
+    def _splits(self) -> bool:
+        """The correction of a guess takes two stages: the threshold, then the comparison."""
+        firsts = [p.rounds[0] for p in self.plans if p.guess]
+        return any(r.bits > _NARROW_INDEX and r.width > _NARROW_REST for r in firsts)
+
     @property
     def latency(self) -> int:
         if self.function.out_lo == self.function.out_hi:
             return 0
         rounds = len(self.plans[0].rounds)
-        return self._clamps + self._guesses + rounds + (not self.direct)
+        return self._clamps + self._guesses + self._splits + rounds + (not self.direct)
 
     def elaborate_into(
         self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str
@@ -96,8 +103,18 @@ class SearchStep(IndexedStep):
             clamp = next(stages) if self._clamps else None
             width = max(r.width for r in rounds)
             index, value = _guess(m, plan.guess, width, value, clamp, next(stages), name)
+            step = rounds.pop(0)
+            if self._splits:
+                early = next(stages)
+                offset = logic_table(step.offsets, step.width, index[: step.bits])
+                offset = register(m, offset, early, f"{name}_correction")
+                value = register(m, value, early, f"{name}_rest_held")
+                index = register(m, index, early, f"{name}_guess_held")
+                reached = (resized(value, step.width) + offset)[step.width - 1]
+            else:
+                reached = _reached(step, value, index)
             enable = next(stages)
-            total = (index + _reached(rounds.pop(0), value, index))[: plan.guess.bits]
+            total = (index + reached)[: plan.guess.bits]
             index = register(m, total, enable, f"{name}_guessed")
             if rounds:
                 value = delay(m, value[: max(r.width for r in rounds)], [enable], f"{name}_rest")
@@ -116,22 +133,9 @@ class SearchStep(IndexedStep):
         total = self.result_resources()
         for plan in self.plans:
             total += _plan_resources(plan, self._width)
+            if self._splits:
+                total += Resources(ff=plan.rounds[0].width * 2 + self.index_bits)
         return total
-
-
-def _table(words: Sequence[int], width: int, address: Value) -> Value:
-    """The word at this address, of a power of two of them, as logic."""
-    if len(words) == 1:
-        return Const(words[0], width)
-    columns = [sum((word >> bit & 1) << k for k, word in enumerate(words)) for bit in range(width)]
-    ones = (1 << len(words)) - 1
-    bits: list[Value] = [
-        Const(column & 1, 1)
-        if column in (0, ones)
-        else Const(column, len(words)).bit_select(address, 1)
-        for column in columns
-    ]
-    return Cat(*bits)
 
 
 def _reached(step: Round, value: Value, index: Value) -> Value:
@@ -176,7 +180,7 @@ def _guess(
     address = resized(value, low + guess.cell_bits)[low:]
     index = held(
         m,
-        _table(guess.table, guess.bits, address),
+        logic_table(guess.table, guess.bits, address),
         enable,
         f"{name}_guess",
         force=above,
@@ -184,28 +188,6 @@ def _guess(
     )
     rest = resized(value, width)
     return index, held(m, rest, enable, f"{name}_rest_in", force=above, to=guess.most)
-
-
-def _table_luts(words: Sequence[int], width: int, spare: int = 0) -> int:
-    """LUTs for a table with `spare` other inputs to the logic that it is part of.
-
-    A bit that depends on one address bit alone is that bit. For functions of more than seven inputs
-    ABC finds no good tree of multiplexers, and takes near twice the LUTs.
-    """
-    table = np.array(words, dtype=object)
-    bits = len(words).bit_length() - 1
-    total = 0
-    for bit in range(width):
-        column = (table >> bit & 1).astype(bool)
-        depends = sum(
-            bool((pairs[:, 0] != pairs[:, 1]).any())
-            for pairs in (column.reshape(-1, 2, 1 << k) for k in range(bits))
-        )
-        if depends > (not spare):
-            most = _LUT_INPUTS - spare
-            luts = 1 if depends <= most else spare + (1 << max(0, depends - _LUT_INPUTS))
-            total += luts if depends + spare <= _LUT_INPUTS + 1 else -(-_WIDE_TABLE * luts // 10)
-    return total
 
 
 def _plan_resources(plan: SearchPlan, width: int) -> Resources:
@@ -217,10 +199,10 @@ def _plan_luts(plan: SearchPlan, width: int) -> int:
     total = 0
     for step in plan.rounds:
         constant = step.bits == 0
-        total += -(-2 * width // 9) if constant else _table_luts(step.offsets, step.width, 1)
+        total += -(-2 * width // 9) if constant else table_luts(step.offsets, step.width, 1)
     if plan.guess:
         g = plan.guess
-        total += g.bits - 1 + _table_luts(g.table, g.bits)
+        total += g.bits - 1 + table_luts(g.table, g.bits)
         total += (g.below + g.above) * -(-2 * (width - g.low) // 9)
     return total
 

@@ -8,7 +8,8 @@ from amaranth.hdl import Module, Value
 from thresher.rtl.affinefit import step_limits
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.registers import register
-from thresher.rtl.saturation import saturated, saturation_resources, signed_argument
+from thresher.rtl.rounding import clamp_luts, clamped, divided, rounded
+from thresher.rtl.saturation import signed_argument
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.steppipeline import StepPipeline
 
@@ -16,11 +17,12 @@ __all__ = ["ShiftStep"]
 
 
 class ShiftStep(StepPipeline):
-    """``clip(offset +- round_half_even(a / 2**s))``: an OR, an increment and a saturation.
+    """``clip(offset +- round_half_even(a / 2**s))``: an OR, a clamp and an increment, in one stage.
 
-    Rounding half to even goes up where the highest of the s bits is 1 and any bit below it or the
-    lowest above it is. One channel for all, with steps of one.
+    See `thresher.rtl.rounding`. One channel for all, with steps of one.
     """
+
+    product_bits = 16
 
     @cached_property
     def constants(self) -> tuple[int, int, int] | None:
@@ -35,9 +37,9 @@ class ShiftStep(StepPipeline):
         limits = found[0][0]
         first, k = limits.least[0]
         for s in range(1, element_shape(f.lo, f.hi).width):
-            offset = k - _rounded(first, s)
-            if all(_rounded(a, s) + offset >= k for a, k in limits.least) and all(
-                _rounded(a, s) + offset < k for a, k in limits.most
+            offset = k - rounded(first, s)
+            if all(rounded(a, s) + offset >= k for a, k in limits.least) and all(
+                rounded(a, s) + offset < k for a, k in limits.most
             ):
                 return s, unit.sign * offset, unit.sign
         return None
@@ -50,46 +52,40 @@ class ShiftStep(StepPipeline):
 
     @property
     def latency(self) -> int:
-        return 2
+        return 1
 
     @property
-    def _limits(self) -> tuple[int, int]:
-        """The least and the greatest result before the saturation."""
+    def _clamps(self) -> tuple[int | None, int | None]:
+        """The least and the greatest quotient, each where the interval goes beyond it."""
         assert self.constants is not None
         s, offset, sign = self.constants
-        ends = [offset + sign * _rounded(a, s) for a in (self.function.lo, self.function.hi)]
-        return min(ends), max(ends)
+        f = self.function
+        least, most = sorted((sign * (f.out_lo - offset), sign * (f.out_hi - offset)))
+        return (
+            least if rounded(f.lo, s) < least else None,
+            most if rounded(f.hi, s) > most else None,
+        )
 
     def elaborate_into(
         self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str
     ) -> list[Value]:
         assert self.constants is not None
         s, offset, sign = self.constants
-        shape = element_shape(*self._limits)
         results = []
         for lane, argument in enumerate(values):
             value = signed_argument(argument, inverted=False)
-            up = value[s - 1] & (value[: s - 1].any() | value[s])
-            quotient = (value >> s) + up
-            total = quotient + offset if sign > 0 else offset - quotient
-            bits = total[: shape.width]
-            bits = bits.as_signed() if shape.signed else bits
-            stage = register(m, bits, enables[0], f"{name}_rounded{lane}")
-            results.append(
-                saturated(m, stage, self._limits, self, enables[1], f"{name}_clipped{lane}")
-            )
+            q, up = clamped(*divided(value, s), *self._clamps)
+            total = (q + up) + offset if sign > 0 else offset - (q + up)
+            bits = total[: self.shape.width]
+            bits = bits.as_signed() if self.shape.signed else bits
+            results.append(register(m, bits, enables[0], f"{name}_rounded{lane}"))
         return results
 
     def resources(self) -> Resources:
         assert self.constants is not None
         s, offset, sign = self.constants
-        width = element_shape(*self._limits).width
-        moved = width if offset or sign < 0 else 0
-        each = Resources(lut=1 + -(-s // 6) + moved, ff=width)
-        each += saturation_resources(self._limits, self)
+        bits = self.shape.width
+        width = element_shape(self.function.lo, self.function.hi).width - s
+        moved = bits if offset or sign < 0 else 0
+        each = Resources(lut=moved + clamp_luts(s, width, bits, self._clamps), ff=bits)
         return sum((each for _ in range(self.lanes)), Resources())
-
-
-def _rounded(a: int, s: int) -> int:
-    """a / 2**s, rounded half to even."""
-    return (a + (1 << (s - 1)) - 1 + (a >> s & 1)) >> s

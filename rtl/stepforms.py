@@ -8,6 +8,7 @@ from thresher.rtl.comparators import ComparatorStep
 from thresher.rtl.memorysearch import MemorySearchStep
 from thresher.rtl.multiplystep import MultiplyStep
 from thresher.rtl.offsetstep import OffsetStep
+from thresher.rtl.roundedstep import RoundedStep
 from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.shiftstep import ShiftStep
 from thresher.rtl.stepfunction import StepFunction
@@ -20,6 +21,7 @@ _CLASSES: Mapping[str, tuple[type[StepPipeline], ...]] = {
     "table": (TableStep,),
     "search": (SearchStep, MemorySearchStep),
     "shift": (ShiftStep,),
+    "rounded": (RoundedStep,),
     "offset": (OffsetStep,),
     "affine": (AffineStep, MultiplyStep),
 }
@@ -34,8 +36,8 @@ def step_pipeline(
     """The register stages of a minimal step function.
 
     :param form: one of `FORMS`; "auto" is the one that is estimated smallest, registers included
-        (`area_cost`), and of equal ones that of least latency; "fast" that of least latency, and
-        of equal ones the smallest.
+        (`area_cost`), and of equal ones that of least latency; "fast" that of least latency
+        without a block RAM, and of equal ones the smallest.
     :raises ValueError: where the function cannot be made in this form.
     """
     return _chosen(function, lanes, form, memory)
@@ -52,5 +54,6 @@ def _chosen(function: StepFunction, lanes: int, form: str, memory: str) -> StepP
     if not possible:
         raise ValueError(made[-1 if function.channels > lanes else 0].refusal)
     if form == "fast":
-        return min(possible, key=lambda p: (p.latency, area_cost(p.area + p.control)))
+        logic = [p for p in possible if p.area.bram18 == 0] or possible
+        return min(logic, key=lambda p: (p.latency, area_cost(p.area + p.control)))
     return min(possible, key=lambda p: (area_cost(p.area + p.control), p.latency))

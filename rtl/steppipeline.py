@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import ClassVar
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value
@@ -60,6 +61,9 @@ class StepPipeline(ABC):
     function: StepFunction
     lanes: int
     memory: str
+
+    product_bits: ClassVar[int] = 12
+    """The widest product of a DSP that it can follow without a second register between."""
 
     @property
     def rows(self) -> int:

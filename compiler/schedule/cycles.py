@@ -15,6 +15,7 @@ import numpy as np
 from thresher.compiler.schedule.coarse import Step, coarse, steps
 from thresher.compiler.schedule.events import Channel, Move, Process
 from thresher.compiler.schedule.network import Deadlock, Edge, End, Late, Network, Trace
+from thresher.rtl.skid import SKID_PIPE
 from thresher.rtl.timing import Firing, Pipe, fifo_pipe
 
 __all__ = [
@@ -83,7 +84,7 @@ class Run:
                 source.pipe = Pipe(-depth, source.pipe.forward, source.pipe.backward)
             if depth <= 0:
                 return source
-            self.fifos[key] = made = Channel(fifo_pipe(depth))
+            self.fifos[key] = made = Channel(SKID_PIPE if depth == 1 else fifo_pipe(depth))
             name = f"FIFO {'.'.join(key[0])} -> {'.'.join(key[1])}"
             moves = steps((Firing(("i",), ("o",)),))
             found.append(_Sequence(name, moves, {"i": source, "o": made}, "fifo"))

@@ -5,9 +5,11 @@
 2. Edges where two beats suffice do without a FIFO, which saves its cycle too; unless it closes a
    loop, or has to cut a path of ready, or outputs would come later. What then remains is measured
    again, until no further edge qualifies.
-3. The depths are those that the latest schedule needs; then, under these, the earliest; and so on
+3. Of the FIFOs that are left in a recurrence, only to cut a path of ready, those become skids,
+   which take no cycle, that delay no output.
+4. The depths are those that the latest schedule needs; then, under these, the earliest; and so on
    while they fall.
-4. Each FIFO that could still be less deep (`Usage.least`) is tried, in a fixed order, one beat
+5. Each FIFO that could still be less deep (`Usage.least`) is tried, in a fixed order, one beat
    shallower; where that delays no output, its least depth is searched by bisection.
 
 All of that looks at a few frames. Where a longer run then comes later than with endless FIFOs, it
@@ -21,18 +23,19 @@ import numpy as np
 from thresher.compiler.schedule.assemble import Netlist
 from thresher.compiler.schedule.cycles import Deadlock, Edge, End, Late, Network, solve
 from thresher.compiler.schedule.latest import Usage, measure
-from thresher.compiler.schedule.readychain import closing_edges, direct_edges
+from thresher.compiler.schedule.readychain import closing_edges, direct_edges, recurrent_edges
 
 __all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "draft_depths", "least_depths", "network_of"]
 
-MIN_DEPTH = 2  # the least that moves a beat a cycle
+MIN_DEPTH = 2  # the least of a FIFO that moves a beat a cycle
+_SKID = 1
 TOP_DEPTH = 2
 _FRAMES = (2, 4, 8, 16)
 _ROUNDS = 3
 
 _Key = tuple[End, End]
 Depths = Mapping[_Key, int]
-"""Depth in beats of each edge's FIFO; 0 is a plain connection."""
+"""Depth in beats of each edge's FIFO; 0 is a plain connection, 1 a skid."""
 _Limits = Mapping[str, np.ndarray]
 
 
@@ -64,9 +67,11 @@ def least_depths(netlist: Netlist) -> Depths:
     found: Depths = {}
     for frames in _FRAMES:
         direct, usage = _direct(netlist, frames)
-        found = _shrunk(netlist, *_measured(netlist, usage, frames), frames)
+        skids, usage = _skids(netlist, direct, usage, frames)
+        found = _shrunk(netlist, *_measured(netlist, usage, skids, frames), frames)
         longer = 2 * frames + 2
-        fastest = solve(network_of(netlist, _endless(netlist, direct, longer)), longer).outputs
+        endless = {**_endless(netlist, direct, longer), **dict.fromkeys(skids, _SKID)}
+        fastest = solve(network_of(netlist, endless), longer).outputs
         if _outputs(netlist, found, longer, fastest) is not None:
             break
     return found
@@ -120,23 +125,48 @@ def _without(
     return first | _without(netlist, depths, tried[half:], frames, limits)
 
 
-def _measured(netlist: Netlist, usage: Usage, frames: int) -> tuple[Depths, Usage]:
+def _skids(
+    netlist: Netlist, direct: Collection[_Key], usage: Usage, frames: int
+) -> tuple[frozenset[_Key], Usage]:
+    """The edges that have a skid, and what is used then, where FIFOs never fill."""
+    candidates = sorted(_idle(netlist, usage) & recurrent_edges(netlist))
+    endless, limits = _endless(netlist, direct, frames), usage.trace.outputs
+
+    def possible(depths: Depths, tried: list[_Key]) -> list[_Key]:
+        trial = {**depths, **dict.fromkeys(tried, _SKID)}
+        if not tried or _outputs(netlist, trial, frames, limits) is not None:
+            return tried
+        if len(tried) == 1:
+            return []
+        half = len(tried) // 2
+        first = possible(depths, tried[:half])
+        return first + possible({**depths, **dict.fromkeys(first, _SKID)}, tried[half:])
+
+    found = possible(endless, candidates)
+    if found:
+        depths = {**endless, **dict.fromkeys(found, _SKID)}
+        usage = measure(network_of(netlist, depths), frames)
+    return frozenset(found), usage
+
+
+def _measured(
+    netlist: Netlist, usage: Usage, skids: Collection[_Key], frames: int
+) -> tuple[Depths, Usage]:
     """Depths by measurement alone, and what is used under them."""
-    found = _depths(netlist, usage.late)
+    found = _depths(netlist, usage.late, skids)
     for k in range(_ROUNDS):
         usage = measure(network_of(netlist, found), frames)
-        less = _depths(netlist, usage.late if k % 2 else usage.early)
+        less = _depths(netlist, usage.late if k % 2 else usage.early, skids)
         if less == found:
             break
         found = less
     return found, usage
 
 
-def _depths(netlist: Netlist, needed: Depths) -> Depths:
-    return {
-        (src, dst): max(MIN_DEPTH, needed[src, dst]) if (src, dst) in needed else 0
-        for src, dst, _ in netlist.edges
-    }
+def _depths(netlist: Netlist, needed: Depths, skids: Collection[_Key]) -> Depths:
+    found = {key: max(MIN_DEPTH, depth) for key, depth in needed.items()}
+    found |= dict.fromkeys(skids, _SKID)
+    return {(src, dst): found.get((src, dst), 0) for src, dst, _ in netlist.edges}
 
 
 def _shrunk(netlist: Netlist, depths: Depths, usage: Usage, frames: int) -> Depths:

@@ -8,6 +8,7 @@ from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.requests import Names
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Port, Resources
+from thresher.rtl.skid import Skid
 
 __all__ = ["Link", "estimate", "links"]
 
@@ -16,7 +17,7 @@ __all__ = ["Link", "estimate", "links"]
 class Link:
     """A stream between two ports; ("", name) is a port of the top.
 
-    :param fifo: the FIFO on the way, or None: a plain connection.
+    :param fifo: the FIFO or skid on the way, or None: a plain connection.
     :param name: the FIFO's name among the kernels' names.
     """
 
@@ -25,7 +26,7 @@ class Link:
     target: End
     source_port: Port
     target_port: Port
-    fifo: Fifo | None
+    fifo: Fifo | Skid | None
 
 
 def links(design: Design) -> tuple[Link, ...]:
@@ -39,7 +40,11 @@ def links(design: Design) -> tuple[Link, ...]:
     for source, target, a, b, depth in _pairs(design):
         held = a if a.width <= b.width else b
         name = names.of("fifo", *target)
-        fifo = Fifo(depth=depth, lanes=held.lanes, lo=held.lo, hi=held.hi) if depth else None
+        fifo: Fifo | Skid | None = None
+        if depth == 1:
+            fifo = Skid(lanes=held.lanes, lo=held.lo, hi=held.hi)
+        elif depth:
+            fifo = Fifo(depth=depth, lanes=held.lanes, lo=held.lo, hi=held.hi)
         made.append(Link(name, source, target, a, b, fifo))
     return tuple(made)
 

@@ -47,6 +47,7 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     source = next(iter(item.inputs.values()), None)
     tensor = flat.streams[source].tensor if source else item.origin
     spec = item.spec
+    fast = isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None
     match spec:
         case ir.MatMul():
             kind, allowed, make = _matmul(spec)
@@ -67,6 +68,7 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
             kind, allowed, make = _inject(spec)
         case LoopStateSpec():
             kind, allowed, make = _state(spec, "final" in item.outputs)
+            fast = _registered(flat, item.inputs["i"])
         case TapSpec():
             kind, allowed, make = _tap(spec, "final" in item.outputs)
     name = names.of(kind, item.origin.name)
@@ -78,9 +80,15 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     flows: tuple[Dataflow, ...] = (allowed,)
     if isinstance(spec, FusedSpec) and _multiplies(spec):
         flows += ({**allowed, "lut": (1,)},)
-    if item.inner and (isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None):
+    if item.inner and fast:
         flows += tuple({**flow, "fast": (1,)} for flow in flows)
     return replace(request, dataflows=flows, plain=isinstance(spec, ir.Step | FusedSpec))
+
+
+def _registered(flat: FlatGraph, stream: str) -> bool:
+    """Whether the kernel that gives the stream ends in a register, whatever its folding."""
+    kinds = ir.MatMul | ir.Step | FusedSpec
+    return any(stream in i.outputs.values() and isinstance(i.spec, kinds) for i in flat.items)
 
 
 _Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
@@ -252,10 +260,11 @@ def _inject(spec: InjectSpec) -> _Made:
 def _state(spec: LoopStateSpec, final: bool) -> _Made:
     state = spec.state
 
-    def make(lanes: int) -> Kernel:
+    def make(lanes: int, fast: int = 0) -> Kernel:
+        beats = state.size // lanes
         return LoopState(
-            steps=spec.steps, beats=state.size // lanes, lanes=lanes, lo=state.lo, hi=state.hi,
-            initial=spec.initial, final=final,
+            steps=spec.steps, beats=beats, lanes=lanes, lo=state.lo, hi=state.hi,
+            initial=spec.initial, final=final, bypass=bool(fast) and beats == 1,
         )  # fmt: skip
 
     return "state", _lanes(row_length(state.shape)), make

@@ -16,8 +16,9 @@ End = tuple[str, str]
 class Edge:
     """A stream from port `src` = (kernel, port) to port `dst` through a FIFO.
 
-    :param depth: the FIFO's depth in beats; 0 is a plain connection; -n is an ideal one, which
-        holds n beats and takes no cycle (no hardware can, but none is faster).
+    :param depth: the FIFO's depth in beats; 0 is a plain connection, 1 a skid, which takes no
+        cycle; -n is an ideal FIFO, which holds n beats and takes no cycle (no hardware can, but
+        none is faster).
     """
 
     src: End

@@ -15,7 +15,7 @@ from thresher.rtl.loopstate import LoopState
 from thresher.rtl.recurrence import Tap
 from thresher.rtl.timing import Timing
 
-__all__ = ["LONGEST_CHAIN", "closing_edges", "direct_edges"]
+__all__ = ["LONGEST_CHAIN", "closing_edges", "direct_edges", "recurrent_edges"]
 
 LONGEST_CHAIN = 6
 """Processes that `ready` may pass from register to register."""
@@ -39,6 +39,25 @@ def loop_edges(netlist: Netlist) -> frozenset[_Key]:
         for src, dst, _ in netlist.edges
         if isinstance(core(netlist.kernels[src[0]]), LoopState) and not src[1].startswith("final")
     )
+
+
+def recurrent_edges(netlist: Netlist) -> frozenset[_Key]:
+    """The edges that are part of a cycle, where every register adds to each step."""
+    after: dict[str, set[str]] = {name: set() for name in netlist.kernels}
+    for src, dst, _ in netlist.edges:
+        after[src[0]].add(dst[0])
+    reached = {name: _reached(name, after) for name in after}
+    return frozenset((s, d) for s, d, _ in netlist.edges if s[0] in reached[d[0]])
+
+
+def _reached(name: str, after: Mapping[str, Collection[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = set(after[waiting.pop()]) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def direct_edges(netlist: Netlist, candidates: Collection[_Key]) -> frozenset[_Key]:

@@ -5,6 +5,7 @@ import pytest
 from harness import check_kernel, random_inputs, simulate
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stepcases import requantise
 
 from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.stepfunction import StepFunction
@@ -198,3 +199,20 @@ def test_a_fast_step_follows_a_narrow_sum_at_once(rng: np.random.Generator) -> N
     ]
     assert both[1].latency == both[0].latency - 1
     check_kernel(both[1], rng, periods=20)
+
+
+@pytest.mark.parametrize(
+    "bits, form, latency",
+    [(8, "shift", 2), (12, "shift", 3), (6, "comparators", 3), (8, "comparators", 4)],
+)
+def test_a_wide_product_has_the_dsps_second_register(
+    bits: int, form: str, latency: int, rng: np.random.Generator
+) -> None:
+    """A step that goes deep may follow a narrow product of a DSP only."""
+    ends = -(1 << bits - 1), (1 << bits - 1) - 1
+    f = requantise(2.0 ** (1 - bits), bits=2 * bits)
+    lo, hi = Elementwise(op="mul", a=ends, b=ends, lanes=1).result
+    step = StepFunction(lo, hi, f.thresholds, f.values)
+    kernel = Elementwise(op="mul", a=ends, b=ends, lanes=1, step=step, form=form)
+    assert kernel.latency == latency
+    check_kernel(kernel, rng, periods=40)

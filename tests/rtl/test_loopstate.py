@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from harness import check_kernel
 
+from thresher.rtl.fanout import Fanout
 from thresher.rtl.loopstate import LoopState
 
 
@@ -18,6 +19,22 @@ def test_model_and_cycles(
         steps=steps, beats=beats, lanes=lanes, lo=-3, hi=5, initial=initial, final=final
     )
     check_kernel(kernel, rng)
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("steps, lanes, initial", [(2, 2, 0), (3, 1, -3), (5, 3, 5)])
+def test_bypass(
+    steps: int, lanes: int, initial: int, final: bool, rng: np.random.Generator
+) -> None:
+    kernel = LoopState(
+        steps=steps, beats=1, lanes=lanes, lo=-3, hi=5, initial=initial, final=final, bypass=True
+    )
+    check_kernel(kernel, rng, periods=4)
+
+
+def test_bypass_with_two_readers(rng: np.random.Generator) -> None:
+    kernel = LoopState(steps=3, beats=1, lanes=2, lo=-3, hi=5, initial=1, final=True, bypass=True)
+    check_kernel(Fanout(kernel=kernel, port="o", branches=((0, 1), (1,))), rng, periods=4)
 
 
 def test_the_initial_state_comes_first() -> None:
@@ -36,6 +53,8 @@ def test_the_initial_state_comes_first() -> None:
         ({"initial": -1}, ValueError, "initial must be at least 0, not -1"),
         ({"initial": 6}, ValueError, "initial must be at most 5, not 6"),
         ({"final": 1}, TypeError, "final must be a bool, not 1"),
+        ({"bypass": 1}, TypeError, "bypass must be a bool, not 1"),
+        ({"beats": 2, "bypass": True}, ValueError, "beats must be 1 with bypass, not 2"),
         ({"lo": 1, "hi": 0}, ValueError, "element must be a non-empty interval"),
     ],
 )

@@ -56,7 +56,7 @@ def naive(f: StepFunction, row: list[int]) -> list[int]:
     lanes=st.integers(1, 3),
     rows=st.integers(0, 3),
     count=st.integers(0, 20),
-    form=st.sampled_from(["comparators", "table", "search", "auto"]),
+    form=st.sampled_from(["comparators", "table", "search", "auto", "fast"]),
     memory=st.sampled_from(["auto", "lut", "bram"]),
 )
 @example("unit", (-100, 90), 2, 0, 16, "comparators", "auto")
@@ -125,8 +125,9 @@ def _unit(lo: int, hi: int, count: int) -> StepFunction:
     "f, form, chosen, latency",
     [
         (_unit(-8, 7, 9), "auto", TableStep, 1),
-        (_unit(-1 << 20, (1 << 20) - 1, 63), "comparators", ComparatorStep, 3),
+        (_unit(-1 << 20, (1 << 20) - 1, 63), "comparators", ComparatorStep, 2),
         (_unit(-1 << 20, (1 << 20) - 1, 15), "comparators", ComparatorStep, 2),
+        (_unit(-1 << 20, (1 << 20) - 1, 255), "comparators", ComparatorStep, 3),
         (_unit(-1 << 20, (1 << 20) - 1, 1), "auto", SearchStep, 1),
         (_unit(-8, 7, 15), "comparators", ComparatorStep, 2),
         (_unit(0, 255, 255), "table", TableStep, 1),

@@ -1,5 +1,7 @@
 """Every form of the step in hardware: its results, its cycles, when it is chosen, when refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from harness import check_kernel, simulate
@@ -13,6 +15,8 @@ from thresher.rtl.kernel import Kernel
 from thresher.rtl.memorysearch import MemorySearchStep
 from thresher.rtl.multiplystep import MultiplyStep
 from thresher.rtl.offsetstep import OffsetStep
+from thresher.rtl.roundedstep import RoundedStep
+from thresher.rtl.rounding import rounded
 from thresher.rtl.searchstep import SearchStep
 from thresher.rtl.shiftstep import ShiftStep
 from thresher.rtl.step import Step
@@ -39,6 +43,17 @@ def arguments(kernel: Step, rng: np.random.Generator, periods: int) -> np.ndarra
     return np.where(rng.random(shape) < 0.5, near, values)
 
 
+def after_quantiser(s: int, bits: int, values: np.ndarray) -> StepFunction:
+    """A table of what round_half_even(a / 2**s) gives, clipped to so many values."""
+    least = -(len(values) // 2)
+    table = StepFunction.from_table(least, values[None])
+    ends = -(1 << bits - 1), (1 << bits - 1) - 1
+    quotients = np.clip(rounded(np.arange(ends[0], ends[1] + 1), s), least, table.hi)
+    return StepFunction.from_table(ends[0], table(quotients)[None])
+
+
+_SIGMOID = np.rint(64 / (1 + np.exp(-np.arange(-32, 32) / 8))).astype(int)
+
 CASES = {
     "sigmoid": (activation("sigmoid", 2**-12), "search", SearchStep),
     "tanh": (activation("tanh", 3 / 2**20), "search", SearchStep),
@@ -61,6 +76,7 @@ CASES = {
     "a lane each": (activation("tanh", 2**-9, bits=14, biases=BIASES[:2]), "search", SearchStep),
     "half to even": (requantise(1 / 1024), "shift", ShiftStep),
     "half to even, falling": (falling(requantise(1 / 64)), "shift", ShiftStep),
+    "quantiser and sigmoid": (after_quantiser(10, 18, _SIGMOID), "rounded", RoundedStep),
     "affine": (requantise(1 / 57.3, bias=0.4), "affine", AffineStep),
     "affine, falling": (falling(requantise(5 / 4096, bias=0.1)), "affine", AffineStep),
     "channels": (requantise_channels(SCALES, biases=list(BIASES)), "affine", MultiplyStep),
@@ -157,7 +173,8 @@ def test_search_among_uneven_thresholds(seed: int) -> None:
         (requantise(64 / 2**21 * 0.97), 1, SearchStep, 2),
         (activation("tanh", 3 / 2**20), 1, SearchStep, 3),
         (activation("sigmoid", 2**-12), 4, SearchStep, 4),
-        (requantise(1 / 1024), 1, ShiftStep, 2),
+        (requantise(1 / 1024), 1, ShiftStep, 1),
+        (after_quantiser(10, 18, _SIGMOID), 1, RoundedStep, 1),
         (requantise(1 / 1024, bias=1 / 2048), 1, AffineStep, 2),
         (requantise_channels(SCALES * 8), 1, MultiplyStep, 5),
         (activation("sigmoid", 2**-9, bits=14, biases=BIASES * 4), 1, OffsetStep, 6),
@@ -173,6 +190,36 @@ def test_smallest_is_chosen(f: StepFunction, lanes: int, chosen: type, latency: 
         except ValueError:
             continue
         assert kernel.resources().lut <= other.resources().lut or other.resources().dsp
+
+
+@settings(max_examples=40)
+@given(
+    s=st.integers(0, 4),
+    bits=st.integers(5, 9),
+    size=st.integers(2, 40),
+    lo=st.integers(0, 60),
+    hi=st.integers(0, 60),
+    seed=st.integers(0, 10**6),
+)
+@example(s=0, bits=9, size=2, lo=0, hi=0, seed=1)
+def test_rounded_of_every_argument(
+    s: int, bits: int, size: int, lo: int, hi: int, seed: int
+) -> None:
+    values = np.random.default_rng(seed).integers(-9, 30, size)
+    f = after_quantiser(s, bits, values)
+    kernel = Step(function=f, lanes=1, form="auto", i_lo=f.lo + lo // 4, i_hi=f.hi - hi // 4)
+    if kernel.pipeline.function.out_lo < kernel.pipeline.function.out_hi:
+        kernel = replace(kernel, form="rounded")
+    x = np.arange(kernel.inputs["i"].lo, kernel.inputs["i"].hi + 1)[:, None]
+    np.testing.assert_array_equal(simulate(kernel, {"i": x}).outputs["o"], kernel.compute(x)[0])
+
+
+def test_fast_takes_no_block_ram() -> None:
+    f = activation("tanh", 1 / 3000.7, bits=15)
+    assert Step(function=f, lanes=1, form="table").resources().bram18
+    fast = Step(function=f, lanes=1, form="fast")
+    assert fast.resources().bram18 == 0
+    assert fast.latency == 2
 
 
 def test_fused_behind_a_product(rng: np.random.Generator) -> None:
@@ -198,8 +245,21 @@ def test_equal_functions_share_a_pipeline() -> None:
         (activation("tanh", 2**-9, bits=14, biases=BIASES), "affine", "an affine form .* channel"),
         (requantise_channels(SCALES), "offset", "an offset form needs channels that differ by"),
         (requantise_channels(SCALES), "shift", "a shift needs one channel"),
+        (requantise_channels(SCALES), "rounded", "a rounded form needs one channel with steps of"),
+        (activation("tanh", 1 / 3000.7), "rounded", "a rounded form needs .* quotient of 8 bits"),
     ],
 )
 def test_refuses(f: StepFunction, form: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Step(function=f, lanes=1, form=form)
+
+
+def test_a_wide_correction_takes_two_stages(rng: np.random.Generator) -> None:
+    f = requantise(0.97 * 2.0**-15, bits=32, out_bits=8)
+    kernel = Step(function=f, lanes=1, form="search")
+    assert kernel.latency == 4  # clamp, guess, threshold, comparison
+    near = (f.thresholds[0][:, None] + [-1, 0]).ravel()
+    values = np.concatenate([near, [f.lo, f.hi]])[:, None]
+    check_kernel(kernel, rng, inputs={"i": values[::9]}, periods=len(values[::9]))
+    got = simulate(kernel, {"i": values}).outputs["o"]
+    np.testing.assert_array_equal(got, kernel.compute(values)[0])

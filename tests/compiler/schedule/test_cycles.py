@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from thresher.compiler.schedule import cycles
 from thresher.compiler.schedule.coarse import Coarse, coarse, steps
 from thresher.compiler.schedule.cycles import Deadlock, Edge, Late, Network, solve
+from thresher.rtl.skid import SKID_PIPE
 from thresher.rtl.timing import Firing, Pipe, Timing, fifo_pipe, register_stages
 
 
@@ -28,7 +29,7 @@ def stepped(network: Network, frames: int, limit: int = 5000) -> dict[str, list[
     def fifo(source: object, depth: int, key: object) -> object:
         if not depth:
             return source
-        add(key, fifo_pipe(depth))
+        add(key, SKID_PIPE if depth == 1 else fifo_pipe(depth))
         processes.append(([([source], [key])], [0]))
         return key
 

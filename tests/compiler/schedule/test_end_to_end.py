@@ -9,9 +9,12 @@ from thresher.compiler.integer.check import check
 from thresher.compiler.integer.golden import Golden
 from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.schedule.assemble import lower
+from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.predict import completion_times, predict_trace
 from thresher.compiler.schedule.scheduler import ScheduleOptions, schedule
+from thresher.rtl.fanout import core
+from thresher.rtl.loopstate import LoopState
 
 FRAMES = 4
 
@@ -42,6 +45,18 @@ def assert_golden(design: Design, codes: dict[str, np.ndarray], found: Run) -> N
         np.testing.assert_array_equal(found.outputs[top.name], expected, err_msg=top.name)
 
 
+def assert_exact(design: Design, codes: dict[str, np.ndarray]) -> None:
+    """Values with and without stalls, and without them every transfer's cycle."""
+    full = run(design, codes)
+    assert_golden(design, codes, full)
+    trace = predict_trace(design, FRAMES)
+    for port, times in {**trace.inputs, **trace.outputs}.items():
+        np.testing.assert_array_equal(full.times[port], times, err_msg=port)
+
+    stalled = run(design, codes, stalls=0.4)
+    assert_golden(design, codes, stalled)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_values_and_cycles(name: str, seed: int) -> None:
@@ -51,14 +66,32 @@ def test_values_and_cycles(name: str, seed: int) -> None:
     design = random_design(graph, rng)
     codes = random_codes(design, rng)
 
-    full = run(design, codes)
-    assert_golden(design, codes, full)
-    trace = predict_trace(design, FRAMES)
-    for port, times in {**trace.inputs, **trace.outputs}.items():
-        np.testing.assert_array_equal(full.times[port], times, err_msg=port)
+    assert_exact(design, codes)
 
-    stalled = run(design, codes, stalls=0.4)
-    assert_golden(design, codes, stalled)
+
+LOOPS = ["rnn", "lstm", "stacked", "bidirectional", "delay"]
+
+
+@pytest.mark.parametrize("lanes", ["all", "some"])
+@pytest.mark.parametrize("name", LOOPS)
+def test_least_latency(name: str, lanes: str) -> None:
+    """Every kernel of a loop in its fastest form: states that take no cycle, and skids."""
+    rng = np.random.default_rng(len(name))
+    graph = GRAPHS[name](rng)
+    folding = {}
+    for request in lower(graph).requests.values():
+        flow = next((d for d in request.dataflows if "fast" in d), request.allowed)
+        folding[request.name] = {
+            p: values[-1] if lanes == "all" or rng.random() < 0.5 else values[0]
+            for p, values in flow.items()
+        }
+    unlimited = Capacity(lut=1_000_000)
+    design = schedule(graph, ScheduleOptions(folding=folding, capacity=unlimited))
+    states = [k for k in map(core, design.kernels.values()) if isinstance(k, LoopState)]
+    if lanes == "all" and name != "delay":
+        assert any(state.bypass for state in states)
+        assert any(edge.depth == 1 for edge in design.edges) or name == "rnn"
+    assert_exact(design, random_codes(design, rng))
 
 
 @pytest.mark.parametrize("name", GRAPHS)

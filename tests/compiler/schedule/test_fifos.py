@@ -10,7 +10,12 @@ from thresher.compiler.schedule.assemble import Netlist, assemble, lower
 from thresher.compiler.schedule.cycles import Deadlock, End, Late, solve
 from thresher.compiler.schedule.fifos import MIN_DEPTH, least_depths, network_of
 from thresher.compiler.schedule.latest import measure
-from thresher.compiler.schedule.readychain import LONGEST_CHAIN, closing_edges, direct_edges
+from thresher.compiler.schedule.readychain import (
+    LONGEST_CHAIN,
+    closing_edges,
+    direct_edges,
+    recurrent_edges,
+)
 
 FRAMES = 6
 JOINED = [
@@ -84,6 +89,26 @@ def test_ready_passes_few_processes(name: str) -> None:
     assert direct_edges(netlist, direct) == direct
 
 
+def test_skids_stand_in_recurrences_and_delay_nothing() -> None:
+    netlist = random_netlist("lstm", 5)
+    depths = least_depths(netlist)
+    skids = {key for key, depth in depths.items() if depth == 1}
+    assert skids
+    assert skids <= recurrent_edges(netlist)
+    assert skids < {(src, dst) for src, dst, _ in netlist.edges}
+    found = outputs(netlist, depths)
+    slower = outputs(netlist, {**depths, **dict.fromkeys(skids, MIN_DEPTH)})
+    assert any((found[port] < slower[port]).any() for port in found)
+    assert all((found[port] <= slower[port]).all() for port in found)
+
+
+def test_only_loops_recur() -> None:
+    assert recurrent_edges(random_netlist("residual", 5)) == frozenset()
+    netlist = random_netlist("lstm", 5)
+    recurrent = recurrent_edges(netlist)
+    assert closing_edges(netlist) < recurrent < {(src, dst) for src, dst, _ in netlist.edges}
+
+
 def test_long_chains_of_ready_are_cut() -> None:
     netlist = random_netlist("lstm", 7)
     everywhere = {(src, dst) for src, dst, _ in netlist.edges} - closing_edges(netlist)
@@ -97,11 +122,11 @@ def test_measured_depths_keep_the_outputs(name: str) -> None:
     endless = {(src, dst): beats * (FRAMES + 1) for src, dst, beats in netlist.edges}
     usage = measure(network_of(netlist, endless), FRAMES)
     for depths in (usage.early, usage.late):
-        found = outputs(netlist, depths)
+        found = outputs(netlist, {key: max(MIN_DEPTH, depth) for key, depth in depths.items()})
         for port, times in usage.trace.outputs.items():
             np.testing.assert_array_equal(found[port], times)
     for key, depth in usage.least.items():
-        if depth > 1:
+        if depth > MIN_DEPTH:
             with pytest.raises((Late, Deadlock)):
                 solve(
                     network_of(netlist, {**endless, key: depth - 1}), FRAMES, usage.trace.outputs
