@@ -18,8 +18,9 @@ paths: Any = import_module("paths")
 
 
 def _kinds(kind: type) -> set[type]:
-    below = [k for k in kind.__subclasses__() if k.__module__.startswith("thresher.rtl.")]
-    return set(below) | {other for k in below for other in _kinds(k)}
+    found: list[type] = type.__subclasses__(kind)
+    below = {k for k in found if k.__module__.startswith("thresher.rtl.")}
+    return below.union(*(_kinds(k) for k in below))
 
 
 def test_every_kind_of_kernel_and_form_of_step_is_looked_at() -> None:
