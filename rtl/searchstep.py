@@ -14,15 +14,13 @@ from thresher.rtl.steppipeline import area_cost
 
 __all__ = ["SearchStep"]
 
-_NARROW_INDEX, _NARROW_REST = 7, 16  # bits of a correction that fits one stage
-
 
 class SearchStep(IndexedStep):
     """The number of thresholds reached, found by a guess, its correction and bisections.
 
     See `thresher.rtl.searchplan`, which also tells why this is exact. Register stages: the clamp,
-    where any lane needs it; the guess; its correction, one or two; each bisection; the table of
-    results, where the number is not the result itself. It needs the same thresholds in every row.
+    where any lane needs it; the guess; its correction; each bisection; the table of results, where
+    the number is not the result itself. It needs the same thresholds in every row.
     """
 
     product_bits = 16
@@ -67,18 +65,12 @@ class SearchStep(IndexedStep):
     def _clamps(self) -> bool:
         return any(p.guess and (p.guess.below or p.guess.above) for p in self.plans)
 
-    @cached_property
-    def _splits(self) -> bool:
-        """The correction of a guess takes two stages: the threshold, then the comparison."""
-        firsts = [p.rounds[0] for p in self.plans if p.guess]
-        return any(r.bits > _NARROW_INDEX and r.width > _NARROW_REST for r in firsts)
-
     @property
     def latency(self) -> int:
         if self.function.out_lo == self.function.out_hi:
             return 0
         rounds = len(self.plans[0].rounds)
-        return self._clamps + self._guesses + self._splits + rounds + (not self.direct)
+        return self._clamps + self._guesses + rounds + (not self.direct)
 
     def elaborate_into(
         self, m: Module, values: Sequence[Value], row: Value, enables: Sequence[Value], name: str
@@ -103,18 +95,8 @@ class SearchStep(IndexedStep):
             clamp = next(stages) if self._clamps else None
             width = max(r.width for r in rounds)
             index, value = _guess(m, plan.guess, width, value, clamp, next(stages), name)
-            step = rounds.pop(0)
-            if self._splits:
-                early = next(stages)
-                offset = logic_table(step.offsets, step.width, index[: step.bits])
-                offset = register(m, offset, early, f"{name}_correction")
-                value = register(m, value, early, f"{name}_rest_held")
-                index = register(m, index, early, f"{name}_guess_held")
-                reached = (resized(value, step.width) + offset)[step.width - 1]
-            else:
-                reached = _reached(step, value, index)
             enable = next(stages)
-            total = (index + reached)[: plan.guess.bits]
+            total = (index + _reached(rounds.pop(0), value, index))[: plan.guess.bits]
             index = register(m, total, enable, f"{name}_guessed")
             if rounds:
                 value = delay(m, value[: max(r.width for r in rounds)], [enable], f"{name}_rest")
@@ -133,8 +115,6 @@ class SearchStep(IndexedStep):
         total = self.result_resources()
         for plan in self.plans:
             total += _plan_resources(plan, self._width)
-            if self._splits:
-                total += Resources(ff=plan.rounds[0].width * 2 + self.index_bits)
         return total
 
 

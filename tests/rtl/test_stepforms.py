@@ -252,14 +252,3 @@ def test_equal_functions_share_a_pipeline() -> None:
 def test_refuses(f: StepFunction, form: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Step(function=f, lanes=1, form=form)
-
-
-def test_a_wide_correction_takes_two_stages(rng: np.random.Generator) -> None:
-    f = requantise(0.97 * 2.0**-15, bits=32, out_bits=8)
-    kernel = Step(function=f, lanes=1, form="search")
-    assert kernel.latency == 4  # clamp, guess, threshold, comparison
-    near = (f.thresholds[0][:, None] + [-1, 0]).ravel()
-    values = np.concatenate([near, [f.lo, f.hi]])[:, None]
-    check_kernel(kernel, rng, inputs={"i": values[::9]}, periods=len(values[::9]))
-    got = simulate(kernel, {"i": values}).outputs["o"]
-    np.testing.assert_array_equal(got, kernel.compute(values)[0])
