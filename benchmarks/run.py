@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 
 from figures import Figure  # noqa: E402
 
-BENCHMARKS = ("golden_speed", "lstm")
+BENCHMARKS = ("golden_speed", "interleave", "lstm")
 """Modules beside this one; each has `figures() -> list[Figure]`."""
 
 

@@ -6,7 +6,9 @@ from dataclasses import asdict, fields, is_dataclass
 import numpy as np
 
 from thresher.compiler.schedule.capacity import get_board
+from thresher.compiler.schedule.design import TopPort
 from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.utilisation import busy_cycles, utilisation
 from thresher.gen.compiled import Compiled
 from thresher.rtl.fanout import core
 from thresher.rtl.kernel import Kernel, Port
@@ -18,13 +20,19 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
     """The report of a fresh compilation: nothing simulated, synthesised or verified yet."""
     design, options = compiled.design, compiled.options
     board = get_board(options.board) if options.board else None
+    busy, shares = busy_cycles(design), utilisation(design)
     return {
         "model": {"name": design.name, "sha256": compiled.model_sha256},
         "board": options.board,
         "clock_mhz": options.mhz,
-        "inputs": {p.name: _port(p.port) | {"source": p.io.tensor.name} for p in design.inputs},
-        "outputs": {p.name: _port(p.port) | {"source": p.io.tensor.name} for p in design.outputs},
-        "kernels": {name: _kernel(compiled, name, k) for name, k in design.kernels.items()},
+        "inputs": {p.name: _top_port(p) for p in design.inputs},
+        "outputs": {p.name: _top_port(p) for p in design.outputs},
+        "samples_per_frame": design.samples,
+        "kernels": {
+            name: _kernel(compiled, name, k)
+            | {"busy_cycles": busy[name], "utilisation": round(shares[name], 4)}
+            for name, k in design.kernels.items()
+        },
         "fifos": [
             {"from": ".".join(e.src), "to": ".".join(e.dst), "depth": e.depth}
             for e in design.edges
@@ -50,6 +58,13 @@ def _port(port: Port) -> dict[str, object]:
         "lo": port.lo,
         "hi": port.hi,
     }
+
+
+def _top_port(top: TopPort) -> dict[str, object]:
+    """`samples_axis` is that of a frame's samples in the shape of one sample."""
+    shape = list(top.io.tensor.shape)
+    told = {"source": top.io.tensor.name, "shape": shape, "samples_axis": top.place}
+    return _port(top.port) | told
 
 
 def _kernel(compiled: Compiled, name: str, kernel: Kernel) -> dict[str, object]:

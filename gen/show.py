@@ -4,8 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thresher.compiler.schedule.capacity import get_board
+from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.utilisation import utilisation
 from thresher.gen.compiled import TOP_NAME, Compiled
+from thresher.rtl.broadcast import BroadcastMVAU
+from thresher.rtl.fanout import core
+from thresher.rtl.mvau import MVAU
 
 if TYPE_CHECKING:
     from thresher.gen.synth import DesignSynthesis
@@ -28,10 +33,13 @@ def compiled(result: Compiled, out: Path) -> str:
         for name, folding in design.folding.items()
         if "pe" in folding
     )
+    samples = f"{design.samples} samples that take turns"
     return table(
         [
             ("model", f"{design.name} ({len(design.kernels)} kernels)"),
+            *([("frame", samples)] if design.samples > 1 else []),
             ("MVAU pe x simd", kernels or "none"),
+            ("busy", _busy(design)),
             ("latency", _time(design.predicted.latency, mhz)),
             ("interval", _time(design.predicted.interval, mhz)),
             (
@@ -41,6 +49,14 @@ def compiled(result: Compiled, out: Path) -> str:
             ("written", f"{out / 'rtl' / (TOP_NAME + '.v')}"),
         ]
     )
+
+
+def _busy(design: Design) -> str:
+    """The kernels that multiply matrices, or else the busiest, with their utilisation."""
+    shares = utilisation(design)
+    found = [n for n, k in design.kernels.items() if isinstance(core(k), MVAU | BroadcastMVAU)]
+    found = found or sorted(shares, key=lambda n: -shares[n])[:1]
+    return ", ".join(f"{name} {shares[name]:.0%}" for name in found)
 
 
 def _time(cycles: int, mhz: float) -> str:

@@ -130,6 +130,11 @@ class Kernel(ABC):
     def resources(self) -> Resources:
         """An area estimate."""
 
+    @property
+    def work(self) -> int:
+        """Cycles of a period in which it does something: those of the busiest port's beats."""
+        return max(port.beats for port in (*self.inputs.values(), *self.outputs.values()))
+
     def component_signature(self) -> dict[str, object]:
         """Members for `wiring.Component.__init__`: an In stream per input, an Out per output."""
         members: dict[str, object] = {n: wiring.In(p.signature) for n, p in self.inputs.items()}

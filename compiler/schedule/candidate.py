@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from thresher.compiler.integer.ir import InputPort, OutputPort
 from thresher.compiler.schedule.assemble import Lowered, Netlist, assemble
-from thresher.compiler.schedule.cycles import Edge
+from thresher.compiler.schedule.cycles import Edge, End
 from thresher.compiler.schedule.design import Design, Predicted, TopPort
 from thresher.compiler.schedule.fifos import (
     TOP_DEPTH,
@@ -17,7 +18,7 @@ from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.predict import predict, predict_shortly
 from thresher.compiler.schedule.readychain import closing_edges
-from thresher.rtl.kernel import Resources
+from thresher.rtl.kernel import Port, Resources
 
 __all__ = ["Candidate"]
 
@@ -50,6 +51,10 @@ class Candidate:
     def design(self, depths: Depths, predicted: Predicted) -> Design:
         """The design with these FIFOs."""
         netlist, lowered = self.netlist, self.lowered
+
+        def top(name: str, io: InputPort | OutputPort, end: End, port: Port) -> TopPort:
+            return TopPort(name, port, end, TOP_DEPTH, io, lowered.places[io.tensor.name])
+
         return Design(
             lowered.graph.name,
             lowered.graph,
@@ -57,15 +62,16 @@ class Candidate:
             netlist.origins,
             tuple(Edge(src, dst, depths[src, dst]) for src, dst, _ in netlist.edges),
             tuple(
-                TopPort(name, port, end, TOP_DEPTH, lowered.inputs[name][0])
+                top(name, lowered.inputs[name][0], end, port)
                 for name, (end, port) in netlist.inputs.items()
             ),
             tuple(
-                TopPort(name, port, end, TOP_DEPTH, lowered.outputs[name][0])
+                top(name, lowered.outputs[name][0], end, port)
                 for name, (end, port) in netlist.outputs.items()
             ),
             self.folding,
             predicted,
+            samples=lowered.samples,
         )
 
     @cached_property

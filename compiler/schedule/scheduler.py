@@ -11,6 +11,7 @@ from thresher.compiler.schedule.assemble import Lowered, lower
 from thresher.compiler.schedule.candidate import Candidate
 from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.choose import Family, families
+from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design, Predicted
 from thresher.compiler.schedule.folding import Folding, check_folding
 from thresher.compiler.schedule.links import estimate
@@ -27,11 +28,13 @@ _ATTEMPTS = 6
 class ScheduleOptions:
     """What the design is to be.
 
-    Without target and capacity, the fastest design with at most 64 products a cycle in its MVAUs.
+    Without target and capacity, the fastest design with at most 64 products a cycle in its MVAUs,
+    beside those that the folding asks for.
 
     :param clock_mhz: turns cycles into the units of the targets.
-    :param target_fps: frames a second, one after the other without a pause, at least.
+    :param target_fps: samples a second, one after the other without a pause, at least.
     :param max_latency_us: microseconds from a frame's first input to its last output, at most.
+    :param samples: in a frame: so many sequences take turns in each recurrence.
     :param capacity: the most that the design may take, or None.
     :param folding: kernel name -> its folding; kernels without one are folded automatically.
     """
@@ -41,6 +44,7 @@ class ScheduleOptions:
     max_latency_us: float | None = None
     capacity: Capacity | None = None
     folding: Folding | None = None
+    samples: int = 1
 
     def __post_init__(self) -> None:
         for name in ("clock_mhz", "target_fps", "max_latency_us"):
@@ -53,14 +57,14 @@ class ScheduleOptions:
         """The most cycles between two frames, or None."""
         if self.target_fps is None:
             return None
-        return max(1, int(self.clock_mhz * 1e6 / self.target_fps))
+        return max(1, int(self.samples * self.clock_mhz * 1e6 / self.target_fps))
 
     def misses(self, predicted: Predicted) -> str | None:
         """The target that these cycles miss, with the nearest figure; None where none."""
         mhz = self.clock_mhz
-        fps, latency = mhz * 1e6 / predicted.interval, predicted.latency / mhz
+        fps, latency = self.samples * mhz * 1e6 / predicted.interval, predicted.latency / mhz
         if self.target_fps is not None and fps < self.target_fps:
-            return f"{self.target_fps:g} frames/s at {mhz:g} MHz; the nearest is {fps:.6g}"
+            return f"{self.target_fps:g} samples/s at {mhz:g} MHz; the nearest is {fps:.6g}"
         if self.max_latency_us is not None and latency > self.max_latency_us:
             return f"{self.max_latency_us:g} us at {mhz:g} MHz; the nearest is {latency:.6g}"
         return None
@@ -92,14 +96,15 @@ def schedule(
     :raises ModelError: the graph breaks a rule of the integer graph.
     """
     options = options or ScheduleOptions()
-    return _Search(_spaces((graph, *alternatives), options.folding or {}), options).run()
+    return _Search(_spaces((graph, *alternatives), options), options).run()
 
 
-def _spaces(graphs: Sequence[IntegerGraph], folding: Folding) -> list[Space]:
-    """The foldings of every form that differs and has the kernels that `folding` names."""
+def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Space]:
+    """The foldings of every form that differs and has the kernels that a folding is given for."""
     forms: dict[str, Lowered] = {}
     for graph in graphs:
-        forms.setdefault(to_text(graph), lower(graph))
+        forms.setdefault(to_text(graph), lower(graph, options.samples))
+    folding = options.folding or {}
     fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
     found = fitting or list(forms.values())[:1]
     return [Space(f, check_folding(f.requests, folding)) for f in found]
@@ -119,7 +124,8 @@ class _Search:
             return self._for_interval()
         if options.capacity is not None:
             return self._fastest(self.limits)
-        return self._fastest({"products": DEFAULT_PRODUCTS})
+        given = sum(products(f) for f in (options.folding or {}).values())
+        return self._fastest({"products": given + DEFAULT_PRODUCTS})
 
     def _fastest(self, limits: Limits) -> Design:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
