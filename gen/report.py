@@ -7,9 +7,10 @@ import numpy as np
 
 from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.design import TopPort
-from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.links import estimate, links
 from thresher.compiler.schedule.utilisation import busy_cycles, utilisation
 from thresher.gen.compiled import Compiled
+from thresher.rtl.binding import memory_style
 from thresher.rtl.fanout import core
 from thresher.rtl.kernel import Kernel, Port
 
@@ -34,8 +35,15 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
             for name, k in design.kernels.items()
         },
         "fifos": [
-            {"from": ".".join(e.src), "to": ".".join(e.dst), "depth": e.depth}
-            for e in design.edges
+            {
+                "from": ".".join(link.source),
+                "to": ".".join(link.target),
+                "name": link.name,
+                "depth": link.fifo.depth,
+                "memory": memory_style(link.fifo),
+            }
+            for link in links(design)
+            if link.fifo is not None
         ],
         "cycles": {
             "latency": {"predicted": design.predicted.latency, "simulated": None},
@@ -73,6 +81,7 @@ def _kernel(compiled: Compiled, name: str, kernel: Kernel) -> dict[str, object]:
         "kind": type(core(kernel)).__name__,
         "tensor": design.origins.get(name, ""),
         "folding": dict(design.folding.get(name, {})),
+        "memory": memory_style(kernel),
         "parameters": _parameters(core(kernel)),
         "inputs": {n: _port(p) for n, p in kernel.inputs.items()},
         "outputs": {n: _port(p) for n, p in kernel.outputs.items()},

@@ -8,6 +8,7 @@ from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.utilisation import utilisation
 from thresher.gen.compiled import TOP_NAME, Compiled
+from thresher.rtl.binding import memory_style
 from thresher.rtl.broadcast import BroadcastMVAU
 from thresher.rtl.fanout import core
 from thresher.rtl.mvau import MVAU
@@ -29,7 +30,7 @@ def compiled(result: Compiled, out: Path) -> str:
     design, mhz = result.design, result.options.mhz
     area = estimate(design)
     kernels = ", ".join(
-        f"{name} {'x'.join(str(v) for v in folding.values())}"
+        f"{name} {folding['pe']}x{folding['simd']}"
         for name, folding in design.folding.items()
         if "pe" in folding
     )
@@ -40,6 +41,7 @@ def compiled(result: Compiled, out: Path) -> str:
             *([("frame", samples)] if design.samples > 1 else []),
             ("MVAU pe x simd", kernels or "none"),
             ("busy", _busy(design)),
+            ("memories", _memories(design)),
             ("latency", _time(design.predicted.latency, mhz)),
             ("interval", _time(design.predicted.interval, mhz)),
             (
@@ -57,6 +59,16 @@ def _busy(design: Design) -> str:
     found = [n for n, k in design.kernels.items() if isinstance(core(k), MVAU | BroadcastMVAU)]
     found = found or sorted(shares, key=lambda n: -shares[n])[:1]
     return ", ".join(f"{name} {shares[name]:.0%}" for name in found)
+
+
+def _memories(design: Design) -> str:
+    """Where the kernels' memories are, of every kernel that has a choice."""
+    styles = {name: memory_style(kernel) for name, kernel in design.kernels.items()}
+    found: dict[str, list[str]] = {}
+    for name, style in styles.items():
+        if style is not None:
+            found.setdefault(style, []).append(name)
+    return "; ".join(f"{style}: {', '.join(names)}" for style, names in found.items()) or "none"
 
 
 def _time(cycles: int, mhz: float) -> str:

@@ -1,7 +1,7 @@
 """A scheduled design: kernels with their folding fixed, streams with their FIFO depths."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thresher.compiler.integer.ir import InputPort, IntegerGraph, OutputPort
 from thresher.compiler.schedule.cycles import Edge, End, Network
@@ -56,6 +56,7 @@ class Design:
         `--folding` reads.
     :param limit: one line: what keeps the design from being faster.
     :param samples: in one frame; with more than one they take turns in each recurrence.
+    :param fifo_memory: FIFO name -> where its memory is, of those that are not in LUTRAM.
     :param edges: streams between kernels; both ends have equal lanes. Their intervals may differ:
         elements are extended or cut on the way, for both intervals hold them.
     """
@@ -71,6 +72,7 @@ class Design:
     predicted: Predicted
     limit: str = ""
     samples: int = 1
+    fifo_memory: Mapping[str, str] = field(default_factory=dict)
 
     def network(self) -> Network:
         """The design as the cycle solver sees it."""

@@ -39,7 +39,10 @@ def links(design: Design) -> tuple[Link, ...]:
     for source, target, a, b, depth in _pairs(design):
         held = a if a.width <= b.width else b
         name = names.of("fifo", *target)
-        fifo = Fifo(depth=depth, lanes=held.lanes, lo=held.lo, hi=held.hi) if depth else None
+        fifo = None
+        if depth:
+            memory = design.fifo_memory.get(name, "lutram")
+            fifo = Fifo(depth=depth, lanes=held.lanes, lo=held.lo, hi=held.hi, memory=memory)
         made.append(Link(name, source, target, a, b, fifo))
     return tuple(made)
 

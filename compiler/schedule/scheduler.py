@@ -73,7 +73,7 @@ class ScheduleOptions:
     def limits(self) -> dict[str, int]:
         """The capacity by resource, as `Space.cheapest` takes it."""
         found = {}
-        for name in ("lut", "ff", "lutram", "dsp"):
+        for name in ("lut", "ff", "lutram", "dsp", "uram"):
             limit = getattr(self.capacity, name, None)
             if limit is not None:
                 found[name] = limit
@@ -107,7 +107,8 @@ def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Sp
     folding = options.folding or {}
     fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
     found = fitting or list(forms.values())[:1]
-    return [Space(f, check_folding(f.requests, folding)) for f in found]
+    ultra = bool(options.limits.get("uram"))
+    return [Space(f, check_folding(f.requests, folding, ultra), options.limits) for f in found]
 
 
 class _Search:

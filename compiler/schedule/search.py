@@ -2,25 +2,29 @@
 
 A kernel takes as many cycles a frame as the busiest of its ports moves beats (an MVAU: as it has
 folds). Under a budget of cycles every kernel keeps the foldings that are within it and that no
-other one beats in area and in all limited resources. `Space.cheapest` combines them: the least
-area in which all kernels together stay within the limits, by dynamic programming over the sets of
-kernels; nothing is given up but what another combination beats in every respect.
+other one beats in area and in all limited resources; where LUTs or block RAMs are limited, each
+with its memory in either. `Space.cheapest` combines them: the least area in which all kernels
+together stay within the limits, by dynamic programming over the sets of kernels; nothing is given
+up but what another combination beats in every respect.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.folding import Folding
-from thresher.compiler.schedule.requests import Request
+from thresher.compiler.schedule.requests import MEMORY, Request
+from thresher.rtl.binding import memory_style, memory_styles
 from thresher.rtl.kernel import Kernel, Resources
 
 __all__ = ["Choice", "Limits", "Space", "area", "figures", "first_true", "last_true"]
 
 _SMALL = 1024  # products; all foldings of a larger matrix are too many to estimate
+_MEMORIES = {"lut", "lutram", "bram18", "uram"}  # limits that a memory's style matters for
 _MOST_STATES = 200  # combinations kept between two kernels; a sample where there are more
 
 T = TypeVar("T")
@@ -31,16 +35,18 @@ Limits = Mapping[str, int]
 def area(resources: Resources) -> int:
     """One figure to compare: LUTs, where a DSP counts as 100, a RAMB18 as 150 and an FF as 1/4.
 
-    About the ratio in which 7-series devices hold them.
+    About the ratio in which 7-series devices hold them. An UltraRAM counts as the RAMB18 that hold
+    as much.
     """
-    return resources.lut + resources.ff // 4 + 100 * resources.dsp + 150 * resources.bram18
+    blocks = resources.bram18 + 16 * resources.uram
+    return resources.lut + resources.ff // 4 + 100 * resources.dsp + 150 * blocks
 
 
 def figures(resources: Resources) -> dict[str, int]:
     """The resources by the names of `Capacity`, block RAMs in halves."""
     return {
         "lut": resources.lut, "ff": resources.ff, "lutram": resources.lutram,
-        "dsp": resources.dsp, "bram18": resources.bram18,
+        "dsp": resources.dsp, "bram18": resources.bram18, "uram": resources.uram,
     }  # fmt: skip
 
 
@@ -52,8 +58,21 @@ class Choice:
     """
 
     request: Request
-    folding: Mapping[str, int]
+    folding: Mapping[str, Any]
     cycles: int
+
+    def elsewhere(self, limits: Limits) -> list["Choice"]:
+        """The same with its memory in each other style whose limits are given.
+
+        UltraRAM only where there is some.
+        """
+        if MEMORY in self.folding or not _MEMORIES & set(limits):
+            return []
+        kernel = self.kernel
+        others = set(memory_styles(kernel)) - {memory_style(kernel)}
+        if not limits.get("uram"):
+            others -= {"ultra"}
+        return [replace(self, folding={**self.folding, MEMORY: style}) for style in sorted(others)]
 
     @property
     def kernel(self) -> Kernel:
@@ -73,17 +92,21 @@ class Choice:
     @property
     def dataflow(self) -> frozenset[str]:
         """The names of its parameters."""
-        return frozenset(self.folding)
+        return frozenset(self.folding) - {MEMORY}
 
 
 class Space:
     """The foldings of every kernel.
 
     :param fixed: foldings that the user gave.
+    :param capacity: the most that a whole design may take.
     """
 
-    def __init__(self, lowered: Lowered, fixed: Folding) -> None:
-        self.lowered = lowered
+    def __init__(
+        self, lowered: Lowered, fixed: Folding, capacity: Limits = MappingProxyType({})
+    ) -> None:
+        self.lowered, self.capacity = lowered, capacity
+        self._moved: dict[tuple[int, bool, bool], list[Choice]] = {}
         self.choices = {
             name: self._choices(request, fixed.get(name))
             for name, request in lowered.requests.items()
@@ -148,23 +171,39 @@ class Space:
         keys = tuple(sorted(limits))
         states: list[_State] = [_State(0, (0,) * len(keys), None, None)]
         for name, budget in budgets.items():
-            choices = _undominated(self.within(name, budget, dataflows.get(name)), keys)
+            choices = self.within(name, budget, dataflows.get(name))
+            choices = _undominated([d for c in choices for d in (c, *self.moved(c, limits))], keys)
             states = _combined(states, choices, keys, limits)
         if not states:
             return None
         return dict(zip(list(budgets)[::-1], states[0].foldings(), strict=True))
 
-    def choice(self, name: str, folding: Mapping[str, int]) -> Choice:
+    def moved(self, choice: Choice, limits: Limits) -> list[Choice]:
+        """`choice.elsewhere`, made once."""
+        key = id(choice), bool(_MEMORIES & set(limits)), bool(limits.get("uram"))
+        if key not in self._moved:
+            self._moved[key] = choice.elsewhere(limits)
+        return self._moved[key]
+
+    def choice(self, name: str, folding: Mapping[str, Any]) -> Choice:
         """The choice with this folding."""
-        return next(c for c in self.choices[name] if c.folding == folding)
+        for choice in self.choices[name]:
+            if choice.folding == folding:
+                return choice
+            if {**choice.folding, MEMORY: folding.get(MEMORY, "auto")} == folding:
+                return replace(choice, folding=folding)
+        raise KeyError(f"{name} has no folding {folding}")
 
     def cheaper(self, name: str, folding: Mapping[str, int]) -> list[Choice]:
         """The slower choices that take less area, by cycles, none beaten in both by another."""
         current = self.choice(name, folding)
+        memory = folding.get(MEMORY, "auto")
         found: list[Choice] = []
         best = current.area
         slower = [c for c in self.choices[name] if c.cycles > current.cycles]
         for choice in slower if len(slower) < _SMALL else []:
+            if memory in memory_styles(choice.kernel) and MEMORY not in choice.folding:
+                choice = replace(choice, folding={**choice.folding, MEMORY: memory})
             if choice.dataflow == current.dataflow and choice.area < best:
                 found.append(choice)
                 best = choice.area

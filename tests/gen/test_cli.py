@@ -67,37 +67,6 @@ def test_compile_verify_run(
         np.testing.assert_array_equal(outputs[1][name], array)
 
 
-def test_interleave(model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Frames of three samples; shapes of inputs and outputs stay those of samples."""
-    out = tmp_path / "out"
-    assert main(["compile", str(model_file), "-o", str(out), "--interleave", "3"]) == 0
-    printed = capsys.readouterr().out
-    assert re.search(r"^frame +3 samples that take turns$", printed, re.MULTILINE)
-    assert re.search(r"^busy +mvau_\S+ \d+%", printed, re.MULTILINE)
-
-    assert main(["verify", str(out), "--samples", "8", "--stalls"]) == 0
-    report: Any = read_report(out)
-    assert report["samples_per_frame"] == 3
-    assert report["verify"]["samples"] == 8
-    for cycles in report["cycles"].values():
-        assert cycles["simulated"] == cycles["predicted"]
-    assert report["inputs"]["x"]["shape"] == [6, 1, 5]
-    assert report["inputs"]["x"]["samples_axis"] == 1
-    assert {o["samples_axis"] for o in report["outputs"].values()} == {0, 1}
-    for kernel in report["kernels"].values():
-        share = kernel["busy_cycles"] / cycles["predicted"]
-        assert kernel["utilisation"] == round(share, 4) <= 1
-    assert load_folder(out).options.interleave == 3
-
-    x = np.random.default_rng(0).normal(size=(4, 6, 1, 5)).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
-    command = ["run", str(out), "--input", str(tmp_path / "x.npy"), "--output"]
-    assert main([*command, str(tmp_path / "y.npz"), "--engine", "amaranth"]) == 0
-    found = np.load(tmp_path / "y.npz")
-    for name, array in load_folder(out).reference.run({"x": x}).items():
-        np.testing.assert_array_equal(found[name], array)
-
-
 def test_one_sample_has_no_interval(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(out), "--samples", "1"]) == 0
     assert "interval" not in capsys.readouterr().out
@@ -128,7 +97,7 @@ def test_folding_file_and_target(model_file: Path, out: Path, tmp_path: Path) ->
     path.write_text(json.dumps({name: {"pe": 1, "simd": 1}}))
     command = ["compile", str(model_file), "-o", str(out), "--folding", str(path)]
     assert main(command) == 0
-    assert json.loads(path.read_text())[name] == {"pe": 1, "simd": 1}
+    assert json.loads(path.read_text())[name] == {"pe": 1, "simd": 1, "memory": "auto"}
     assert main([*command, "--max-latency-us", "100", "--budget", "lut=50000"]) == 0
     assert load_folder(out).options.max_latency_us == 100
 

@@ -74,7 +74,7 @@ def test_a_design_that_does_not_fit_is_refused(name: str, rng: np.random.Generat
 
 
 def test_a_target_beyond_the_capacity_is_refused(rng: np.random.Generator) -> None:
-    options = ScheduleOptions(target_fps=20e6, capacity=Capacity(lut=700))
+    options = ScheduleOptions(target_fps=20e6, capacity=Capacity(lut=700, bram36=0))
     with pytest.raises(ThresherError, match=r"the nearest is .* within lut = 700"):
         schedule(mlp(rng), options)
 
