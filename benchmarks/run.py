@@ -25,6 +25,7 @@ from figures import Figure  # noqa: E402
 BENCHMARKS = (
     "golden_speed",
     "lstm",
+    "interleave",
     "mvau",
     "layer",
     "steps",

@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 _SEEDS = 1 << 32
+_SAMPLES = 16
 
 Say = Callable[[str], None]
 
@@ -90,6 +91,7 @@ def _compile(args: argparse.Namespace, say: Say) -> int:
         target_fps=args.target_fps,
         max_latency_us=args.max_latency_us,
         seq_len=args.seq_len,
+        interleave=args.interleave,
         budget=parse_budget(args.budget) if args.budget is not None else {},
         folding=read_folding(Path(args.folding)) if args.folding is not None else {},
     )
@@ -116,7 +118,8 @@ def _verify(args: argparse.Namespace, say: Say) -> int:
     if args.input is not None:
         inputs = {n: a[: args.samples] for n, a in load_inputs(Path(args.input), graph).items()}
     else:
-        inputs = random_inputs(graph, args.samples or 16, args.seed)
+        samples = args.samples or max(_SAMPLES, 2 * compiled.design.samples)
+        inputs = random_inputs(graph, samples, args.seed)
     try:
         outcome = verify(compiled, inputs, engine, stalls=args.stalls, seed=args.seed, say=say)
     except SimulationError as e:
@@ -204,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("out", metavar="OUT", help="folder of thresher compile")
     verify.add_argument("--input", metavar="FILE", help=".npy or .npz, stacked over samples")
     verify.add_argument(
-        "--samples", type=_whole(1), metavar="N", help="random samples (16), or the first N"
+        "--samples", type=_whole(1), metavar="N", help="random samples (16 or more), or the first N"
     )
     verify.add_argument(
         "--seed", type=_whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
@@ -245,8 +248,12 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     add("--clock-mhz", type=_number, metavar="F", help="clock (the board's, or 100)")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--target-fps", type=_number, metavar="N", help="samples a second to reach")
-    target.add_argument("--max-latency-us", type=_number, metavar="N", help="of one sample")
+    target.add_argument("--max-latency-us", type=_number, metavar="N", help="of one frame")
     add("--seq-len", type=_whole(1), metavar="T", help="length of a symbolic sequence axis")
+    add(
+        "--interleave", type=_whole(1), default=1, metavar="N",
+        help="sequences that take turns in the recurrence (1)",
+    )  # fmt: skip
     add("--budget", metavar="lut=N,dsp=N,bram=N", help="limits on resources")
     add("--folding", metavar="F.json", help="foldings of kernels, as OUT/folding.json has them")
 

@@ -87,6 +87,7 @@ def compile_model(
             max_latency_us=options.max_latency_us,
             capacity=options.capacity,
             folding=options.folding or None,
+            samples=options.interleave,
         ),
         alternatives=(optimise(streamlined.source, join=True),),
     )

@@ -12,10 +12,12 @@ __all__ = ["Top"]
 class Top(wiring.Component):
     """The whole accelerator: a stream in per model input, a stream out per model output.
 
-    One frame is one sample's tensor in row-major order, `lanes` elements a beat, element 0 in the
-    lowest bits; ports as `design.inputs` and `design.outputs` tell. Frames may follow each other
-    without a gap. When each beat moves at full rate is what `predict_trace` says. Reset drops
-    everything in flight. Kernels and FIFOs are submodules of their own names.
+    One frame is the tensor of one sample, or of the few that take turns in a recurrence, in
+    row-major order, `lanes` elements a beat, element 0 in the lowest bits. Samples stand along the
+    axis that `TopPort.place` tells: sequences step by step, all else sample by sample; ports as
+    `design.inputs` and `design.outputs` tell. Frames may follow each other without a gap.
+    When each beat moves at full rate is what `predict_trace` says. Reset drops everything in
+    flight. Kernels and FIFOs are submodules of their own names.
     """
 
     def __init__(self, design: Design) -> None:

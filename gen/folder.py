@@ -20,7 +20,7 @@ from pathlib import Path
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.onnx_export import to_onnx
 from thresher.compiler.integer.text import to_text
-from thresher.compiler.schedule.folding import read_folding
+from thresher.compiler.schedule.folding import read_folding, written
 from thresher.gen.compiled import TOP_NAME, Compiled, compile_model
 from thresher.gen.files import check_folder, replace_file, staged_folder
 from thresher.gen.options import CompileOptions
@@ -86,7 +86,7 @@ def _contents(compiled: Compiled) -> dict[str, bytes]:
         _VERILOG: compiled.verilog.encode(),
         "streamlined.onnx": to_onnx(graph).SerializeToString(),
         "graph.txt": to_text(graph).encode(),
-        _FOLDING: _json(dict(compiled.design.folding)),
+        _FOLDING: _json(dict(written(compiled.design))),
         _REPORT: _json(compile_report(compiled)),
     }
 

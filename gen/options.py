@@ -20,8 +20,9 @@ class CompileOptions:
 
     :param board: name of a board, whose capacity and default clock are taken.
     :param clock_mhz: clock in MHz; the board's own, or 100, where None.
-    :param target_fps: frames a second to reach with the least area.
+    :param target_fps: samples a second to reach with the least area.
     :param max_latency_us: microseconds a frame may take.
+    :param interleave: samples that take turns in the recurrence: so many make up one frame.
     :param seq_len: length of a symbolic sequence axis.
     :param budget: limits by resource (lut, ff, dsp, bram, lutram), below the board's.
     :param folding: kernel -> folding, for kernels that shall not be folded automatically.
@@ -34,13 +35,15 @@ class CompileOptions:
     target_fps: float | None = None
     max_latency_us: float | None = None
     seq_len: int | None = None
+    interleave: int = 1
     budget: Mapping[str, int] = field(default_factory=dict)
     folding: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("clock_mhz", "target_fps", "max_latency_us"):
             _check(name, getattr(self, name), (int, float))
-        _check("seq_len", self.seq_len, (int,))
+        for name in ("seq_len", "interleave"):
+            _check(name, getattr(self, name), (int,))
         for name, limit in self.budget.items():
             if name not in _RESOURCES:
                 raise ThresherError(

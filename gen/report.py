@@ -6,8 +6,11 @@ from dataclasses import asdict, fields, is_dataclass
 import numpy as np
 
 from thresher.compiler.schedule.capacity import get_board
-from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.design import TopPort
+from thresher.compiler.schedule.links import estimate, links
+from thresher.compiler.schedule.utilisation import busy_cycles, utilisation
 from thresher.gen.compiled import Compiled
+from thresher.rtl.binding import memory_style
 from thresher.rtl.fanout import core
 from thresher.rtl.kernel import Kernel, Port
 
@@ -18,16 +21,29 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
     """The report of a fresh compilation: nothing simulated, synthesised or verified yet."""
     design, options = compiled.design, compiled.options
     board = get_board(options.board) if options.board else None
+    busy, shares = busy_cycles(design), utilisation(design)
     return {
         "model": {"name": design.name, "sha256": compiled.model_sha256},
         "board": options.board,
         "clock_mhz": options.mhz,
-        "inputs": {p.name: _port(p.port) | {"source": p.io.tensor.name} for p in design.inputs},
-        "outputs": {p.name: _port(p.port) | {"source": p.io.tensor.name} for p in design.outputs},
-        "kernels": {name: _kernel(compiled, name, k) for name, k in design.kernels.items()},
+        "inputs": {p.name: _top_port(p) for p in design.inputs},
+        "outputs": {p.name: _top_port(p) for p in design.outputs},
+        "samples_per_frame": design.samples,
+        "kernels": {
+            name: _kernel(compiled, name, k)
+            | {"busy_cycles": busy[name], "utilisation": round(shares[name], 4)}
+            for name, k in design.kernels.items()
+        },
         "fifos": [
-            {"from": ".".join(e.src), "to": ".".join(e.dst), "depth": e.depth}
-            for e in design.edges
+            {
+                "from": ".".join(link.source),
+                "to": ".".join(link.target),
+                "name": link.name,
+                "depth": link.fifo.depth,
+                "memory": memory_style(link.fifo),
+            }
+            for link in links(design)
+            if link.fifo is not None
         ],
         "cycles": {
             "latency": {"predicted": design.predicted.latency, "simulated": None},
@@ -52,12 +68,20 @@ def _port(port: Port) -> dict[str, object]:
     }
 
 
+def _top_port(top: TopPort) -> dict[str, object]:
+    """`samples_axis` is that of a frame's samples in the shape of one sample."""
+    shape = list(top.io.tensor.shape)
+    told = {"source": top.io.tensor.name, "shape": shape, "samples_axis": top.place}
+    return _port(top.port) | told
+
+
 def _kernel(compiled: Compiled, name: str, kernel: Kernel) -> dict[str, object]:
     design = compiled.design
     return {
         "kind": type(core(kernel)).__name__,
         "tensor": design.origins.get(name, ""),
         "folding": dict(design.folding.get(name, {})),
+        "memory": memory_style(kernel),
         "parameters": _parameters(core(kernel)),
         "inputs": {n: _port(p) for n, p in kernel.inputs.items()},
         "outputs": {n: _port(p) for n, p in kernel.outputs.items()},

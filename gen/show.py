@@ -4,8 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thresher.compiler.schedule.capacity import get_board
+from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.utilisation import utilisation
 from thresher.gen.compiled import TOP_NAME, Compiled
+from thresher.rtl.binding import memory_style
+from thresher.rtl.broadcast import BroadcastMVAU
+from thresher.rtl.fanout import core
+from thresher.rtl.mvau import MVAU
 
 if TYPE_CHECKING:
     from thresher.gen.synth import DesignSynthesis
@@ -24,14 +30,18 @@ def compiled(result: Compiled, out: Path) -> str:
     design, mhz = result.design, result.options.mhz
     area = estimate(design)
     kernels = ", ".join(
-        f"{name} {'x'.join(str(v) for v in folding.values())}"
+        f"{name} {folding['pe']}x{folding['simd']}"
         for name, folding in design.folding.items()
         if "pe" in folding
     )
+    samples = f"{design.samples} samples that take turns"
     return table(
         [
             ("model", f"{design.name} ({len(design.kernels)} kernels)"),
+            *([("frame", samples)] if design.samples > 1 else []),
             ("MVAU pe x simd", kernels or "none"),
+            ("busy", _busy(design)),
+            ("memories", _memories(design)),
             ("latency", _time(design.predicted.latency, mhz)),
             ("interval", _time(design.predicted.interval, mhz)),
             (
@@ -41,6 +51,24 @@ def compiled(result: Compiled, out: Path) -> str:
             ("written", f"{out / 'rtl' / (TOP_NAME + '.v')}"),
         ]
     )
+
+
+def _busy(design: Design) -> str:
+    """The kernels that multiply matrices, or else the busiest, with their utilisation."""
+    shares = utilisation(design)
+    found = [n for n, k in design.kernels.items() if isinstance(core(k), MVAU | BroadcastMVAU)]
+    found = found or sorted(shares, key=lambda n: -shares[n])[:1]
+    return ", ".join(f"{name} {shares[name]:.0%}" for name in found)
+
+
+def _memories(design: Design) -> str:
+    """Where the kernels' memories are, of every kernel that has a choice."""
+    styles = {name: memory_style(kernel) for name, kernel in design.kernels.items()}
+    found: dict[str, list[str]] = {}
+    for name, style in styles.items():
+        if style is not None:
+            found.setdefault(style, []).append(name)
+    return "; ".join(f"{style}: {', '.join(names)}" for style, names in found.items()) or "none"
 
 
 def _time(cycles: int, mhz: float) -> str:

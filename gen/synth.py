@@ -31,8 +31,9 @@ __all__ = ["DesignSynthesis", "SynthResult", "synthesise", "synthesise_all", "sy
 _JOBS = 2
 _TOP = "thresher_kernel"
 # Yosys refuses "distributed" for a memory that is never written, and in one module with other logic
-# ABC9 finds thrice the LUTs for it; in one go synth_xilinx crashes on some designs. Its stage
-# "begin", left out here, reads a large library of cells that nothing here uses.
+# ABC9 finds thrice the LUTs for it; xc7 has no UltraRAM, so block RAM stands for it; in one go
+# synth_xilinx crashes on some designs. Its stage "begin", left out here, reads a large library of
+# cells that nothing here uses.
 _SYNTH = "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top {top} -run"
 _SCRIPT = f"""\
 read_verilog -lib -specify +/xilinx/cells_sim.v
@@ -44,6 +45,7 @@ memory_collect
 opt_clean -purge
 select -set roms t:$mem_v2 r:WR_PORTS=0 %i
 setattr -set ram_style "logic" @roms a:ram_style=distributed %i
+setattr -set ram_style "block" a:ram_style=ultra
 setattr -mod -set keep_hierarchy 1 @roms %m
 {_SYNTH} prepare:map_luts
 splitnets

@@ -151,6 +151,10 @@ class BroadcastMVAU(Kernel):
         rows = stream_rows("i", inputs[0], self.inputs["i"]).astype(np.float64)
         return ((rows @ self.weights).astype(np.int64) + self.biases,)
 
+    @property
+    def work(self) -> int:
+        return self.plan.passes * self.plan.inputs
+
     def timing(self) -> Timing:
         plan = self.plan
         groups, depth = plan.groups, self.fifo.depth

@@ -84,6 +84,10 @@ class Fanout(Kernel):
             found += [beats[:, :, list(b)].reshape(len(rows), -1) for b in self.branches]
         return tuple(found)
 
+    @property
+    def work(self) -> int:
+        return self.kernel.work
+
     def timing(self) -> Timing:
         """The port's last register stage is what the readers share."""
         inner = self.kernel.timing()

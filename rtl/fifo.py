@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.utils import ceil_log2
 
-from thresher.rtl.checks import check_int, check_interval, stream_rows
+from thresher.rtl.checks import check_choice, check_int, check_interval, stream_rows
 from thresher.rtl.kernel import Kernel, Port, Resources
-from thresher.rtl.lutram import lutram_resources
+from thresher.rtl.lutram import RAM_STYLE, RAMS, ram_memory, ram_resources
 from thresher.rtl.timing import Firing, Timing, fifo_pipe
 
 __all__ = ["Fifo", "FifoControl"]
@@ -27,6 +27,7 @@ class Fifo(Kernel):
     :param lo: least value of an element.
     :param hi: greatest value of an element.
     :param beats: beats in one period; any number, for the hardware takes no notice of it.
+    :param memory: one of `RAMS`, where the beats do not lie in registers.
     :raises TypeError, ValueError: where a parameter is not an int or out of range.
     """
 
@@ -35,8 +36,10 @@ class Fifo(Kernel):
     lo: int
     hi: int
     beats: int = 1
+    memory: str = "auto"
 
     def __post_init__(self) -> None:
+        check_choice("memory", self.memory, RAMS)
         check_int("depth", self.depth, 1)
         check_int("beats", self.beats, 1)
         check_int("lanes", self.lanes, 1)
@@ -55,6 +58,12 @@ class Fifo(Kernel):
         """Whether the beats lie in a memory, not in registers."""
         return self.depth > _REGISTERS
 
+    @property
+    def bound(self) -> str:
+        """Where the memory is: "lutram", "block" or "ultra"."""
+        bits = self.inputs["i"].width * self.lanes
+        return ram_memory(1 << ceil_log2(self.depth), bits, self.memory)
+
     def compute(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         return (stream_rows("i", inputs[0], self.inputs["i"]),)
 
@@ -69,7 +78,10 @@ class Fifo(Kernel):
             lut = (self.depth - 1) * (bits + 3) + 4
             return Resources(lut=lut, ff=self.depth * bits + level + 2)
         control = Resources(lut=2 * level + 6, ff=2 * address + level + 2)
-        return control + lutram_resources(self.depth, bits)
+        store = ram_resources(self.depth, bits, self.bound)
+        if self.bound == "lutram":
+            return control + store
+        return control + store + Resources(lut=bits + 2 * address, ff=bits + 1)
 
     def create(self) -> wiring.Component:
         return MemoryFifo(self) if self.in_memory else RegisterFifo(self)
@@ -160,34 +172,52 @@ class RegisterFifo(wiring.Component):
 
 
 class MemoryFifo(wiring.Component):
-    """`depth` beats in a memory with asynchronous read: `i` in, the same in order on `o`.
+    """`depth` beats in a memory: `i` in, the same in the same order on `o`.
 
     Latency 1 cycle, a beat a cycle. `i.ready` falls in the cycle after the last free place is
-    taken and rises in the cycle after one is freed. `o.payload` is the memory's output. Reset
-    drops everything held.
+    taken and rises in the cycle after one is freed. Reset drops everything held.
+
+    In LUTRAM `o.payload` is the memory's output. Block RAM and UltraRAM have a register there: what
+    is at the head in the next cycle is read in this one, and where it is only being written,
+    another register keeps it; `o.payload` is one of the two.
     """
 
     def __init__(self, kernel: Fifo) -> None:
         self._kernel = kernel
+        self.head = Signal(ceil_log2(kernel.depth))
         super().__init__(kernel.component_signature())
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         control = _connect_control(m, self, self._kernel.depth)
         i_payload, o_payload = Value.cast(self.i.payload), Value.cast(self.o.payload)
+        in_lutram = self._kernel.bound == "lutram"
         # a power of two deep, for then the pointers wrap by themselves and LUTRAM costs no more
-        bits = ceil_log2(self._kernel.depth)
         m.submodules.storage = storage = memory.Memory(
-            shape=len(i_payload), depth=1 << bits, init=[]
+            shape=len(i_payload),
+            depth=1 << len(self.head),
+            init=[],
+            attrs={} if in_lutram else {"ram_style": RAM_STYLE[self._kernel.bound]},
         )
-        write, read = storage.write_port(), storage.read_port(domain="comb")
+        write = storage.write_port()
+        read = storage.read_port(domain="comb" if in_lutram else "sync")
+        following = Signal.like(self.head)
         m.d.comb += [
+            following.eq(self.head + control.take),
             write.data.eq(i_payload),
             write.en.eq(control.put),
-            o_payload.eq(read.data),
         ]
+        m.d.sync += self.head.eq(following)
         with m.If(control.put):
             m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(control.take):
-            m.d.sync += read.addr.eq(read.addr + 1)
+        if in_lutram:
+            m.d.comb += [read.addr.eq(self.head), o_payload.eq(read.data)]
+            return m
+        fresh, newest = Signal(), Signal.like(i_payload)
+        m.d.comb += [
+            read.addr.eq(following),
+            read.en.eq(1),
+            o_payload.eq(Mux(fresh, newest, read.data)),
+        ]
+        m.d.sync += [fresh.eq(control.put & (write.addr == following)), newest.eq(i_payload)]
         return m

@@ -73,13 +73,17 @@ class Port:
 
 @dataclass(frozen=True)
 class Resources:
-    """An estimate for Xilinx 7-series: LUT6 (of them `lutram` as memory), FF, DSP48E1, RAMB18."""
+    """An estimate for Xilinx 7-series: LUT6 (of them `lutram` as memory), FF, DSP48E1, RAMB18.
+
+    UltraRAM (`uram`) is there on UltraScale+ alone.
+    """
 
     lut: int = 0
     ff: int = 0
     dsp: int = 0
     bram18: int = 0
     lutram: int = 0
+    uram: int = 0
 
     def __add__(self, other: "Resources") -> "Resources":
         return Resources(
@@ -88,6 +92,7 @@ class Resources:
             self.dsp + other.dsp,
             self.bram18 + other.bram18,
             self.lutram + other.lutram,
+            self.uram + other.uram,
         )
 
 
@@ -129,6 +134,11 @@ class Kernel(ABC):
     @abstractmethod
     def resources(self) -> Resources:
         """An area estimate."""
+
+    @property
+    def work(self) -> int:
+        """Cycles of a period in which it does something: those of the busiest port's beats."""
+        return max(port.beats for port in (*self.inputs.values(), *self.outputs.values()))
 
     def component_signature(self) -> dict[str, object]:
         """Members for `wiring.Component.__init__`: an In stream per input, an Out per output."""

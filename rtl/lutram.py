@@ -1,9 +1,22 @@
-"""Small memories in LUTs: what they cost, and when they are the better choice."""
+"""Memories that are written: in LUTs, block RAM or UltraRAM, what they cost, which is best."""
 
+from thresher.rtl.checks import check_choice
 from thresher.rtl.kernel import Resources
 from thresher.rtl.rom import BRAM18_IN_LUTS, rom_resources
 
-__all__ = ["block_ram_resources", "lutram_resources", "prefer_lutram"]
+__all__ = [
+    "RAMS", "RAM_STYLE", "block_ram_resources", "lutram_resources", "prefer_lutram", "ram_memory",
+    "ram_resources",
+]  # fmt: skip
+
+RAMS = ("auto", "lutram", "block", "ultra")
+"""How a memory that is written may be asked for. UltraRAM holds nothing at the start, which no
+memory here needs; UltraScale+ alone has it, and so "auto" never comes to it."""
+
+RAM_STYLE = {"lutram": "distributed", "block": "block", "ultra": "ultra"}
+"""Vivado's names."""
+
+_URAM = (4096, 72)  # words, bits
 
 
 def lutram_resources(depth: int, width: int, *, shared: bool = False) -> Resources:
@@ -29,3 +42,20 @@ def prefer_lutram(depth: int, width: int) -> bool:
     """Whether a memory whose read port is registered costs less in LUTs than in block RAM."""
     blocks = block_ram_resources(depth, width).bram18
     return lutram_resources(depth, width).lut <= blocks * BRAM18_IN_LUTS
+
+
+def ram_memory(depth: int, width: int, memory: str) -> str:
+    """What `memory`, of `RAMS`, comes to for this size: auto is the cheaper of LUTs and blocks."""
+    check_choice("memory", memory, RAMS)
+    if memory != "auto":
+        return memory
+    return "lutram" if prefer_lutram(depth, width) else "block"
+
+
+def ram_resources(depth: int, width: int, memory: str) -> Resources:
+    """The estimate for a memory with one write and one read port, bound to one of `RAMS`."""
+    if memory == "lutram":
+        return lutram_resources(depth, width)
+    if memory == "block":
+        return block_ram_resources(depth, width)
+    return Resources(uram=-(-depth // _URAM[0]) * -(-width // _URAM[1]))

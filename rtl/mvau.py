@@ -147,6 +147,10 @@ class MVAU(Kernel):
             product = rows @ self.weights
         return (product + self.biases,)
 
+    @property
+    def work(self) -> int:
+        return self.folds
+
     def timing(self) -> Timing:
         sf, nf = self.synapse_folds, self.neuron_folds
         to = "p" if sf > 1 else "o"

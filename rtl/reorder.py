@@ -9,10 +9,10 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from thresher.rtl.checks import check_int, check_interval, stream_rows
+from thresher.rtl.checks import check_choice, check_int, check_interval, stream_rows
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources
-from thresher.rtl.lutram import block_ram_resources, lutram_resources, prefer_lutram
+from thresher.rtl.lutram import RAM_STYLE, RAMS, ram_memory, ram_resources
 from thresher.rtl.sequencer import check_ints
 from thresher.rtl.timing import Firing, Pipe, Timing, register_stages
 
@@ -54,6 +54,7 @@ class Reorder(Kernel):
     :param lanes: elements in one beat.
     :param lo: least value of an element.
     :param hi: greatest value of an element.
+    :param memory: one of `RAMS`.
     :raises TypeError, ValueError: where a parameter is of the wrong type or out of range.
     """
 
@@ -62,8 +63,10 @@ class Reorder(Kernel):
     lanes: int
     lo: int
     hi: int
+    memory: str = "auto"
 
     def __post_init__(self) -> None:
+        check_choice("memory", self.memory, RAMS)
         check_int("i_beats", self.i_beats, 1)
         check_int("lanes", self.lanes, 1)
         check_interval("element", self.lo, self.hi)
@@ -103,9 +106,9 @@ class Reorder(Kernel):
         return (1 << ceil_log2(self.i_beats)) + self.i_beats
 
     @property
-    def in_lutram(self) -> bool:
-        """Whether the memory is bound to LUTs; else to block RAM."""
-        return prefer_lutram(self.depth, self.inputs["i"].width * self.lanes)
+    def bound(self) -> str:
+        """Where the memory is: "lutram", "block" or "ultra"."""
+        return ram_memory(self.depth, self.inputs["i"].width * self.lanes, self.memory)
 
     def resources(self) -> Resources:
         """A counter takes a LUT for each 1 of its constant steps, their choice one a bit."""
@@ -120,11 +123,8 @@ class Reorder(Kernel):
             ones = sum((n & (1 << address) - 1).bit_count() for n in (nest.inner_step, jump))
             read = Resources(lut=ones + address + 5, ff=position + address)
         control = Resources(lut=address + 17, ff=2 * address + 5)
-        if self.in_lutram:
-            store = lutram_resources(self.depth, bits) + Resources(ff=bits)
-        else:
-            store = block_ram_resources(self.depth, bits)
-        return read + control + store
+        store = ram_resources(self.depth, bits, self.bound)
+        return read + control + store + Resources(ff=bits if self.bound == "lutram" else 0)
 
     def create(self) -> wiring.Component:
         return ReorderComponent(self)
@@ -242,7 +242,7 @@ class ReorderComponent(wiring.Component):
             shape=len(payload),
             depth=k.depth,
             init=[],
-            attrs={"ram_style": "distributed" if k.in_lutram else "block"},
+            attrs={"ram_style": RAM_STYLE[k.bound]},
         )
         write, read = storage.write_port(), storage.read_port()
         m.d.comb += [

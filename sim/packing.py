@@ -1,4 +1,7 @@
-"""Integers <-> payload bits: element 0 of a beat in the lowest bits, beats in 32-bit words."""
+"""Samples <-> frames of a top's port; integers <-> payload bits.
+
+Element 0 of a beat is in the lowest bits, beats are in 32-bit words.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +9,9 @@ import numpy as np
 
 from thresher.rtl.kernel import Port
 
-__all__ = ["beat_words", "from_ints", "from_words", "to_ints", "to_words"]
+__all__ = [
+    "beat_words", "from_ints", "from_words", "to_frames", "to_ints", "to_samples", "to_words",
+]  # fmt: skip
 
 _CHUNK = 1 << 22  # bits unpacked at once
 
@@ -48,6 +53,25 @@ def from_words(port: Port, words: np.ndarray) -> np.ndarray:
         )
         values[at : at + step] = bits.reshape(-1, port.lanes, port.width) @ weights
     return values.reshape(-1, port.elements)
+
+
+def to_frames(values: np.ndarray, samples: int, place: int) -> np.ndarray:
+    """int64 (count, *shape) -> (frames, elements): `samples` at a time, as one frame has them.
+
+    The last frame is filled up with its last sample.
+
+    :param place: of the axis of samples in a frame; 1 is step by step, 0 sample by sample.
+    """
+    missing = -len(values) % samples
+    whole = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+    frames = whole.reshape(-1, samples, *values.shape[1:])
+    return np.moveaxis(frames, 1, 1 + place).reshape(len(frames), -1)
+
+
+def to_samples(frames: np.ndarray, shape: tuple[int, ...], samples: int, place: int) -> np.ndarray:
+    """What `to_frames` made: int64 (frames, elements) -> (frames * samples, *shape)."""
+    rows = frames.reshape(len(frames), *shape[:place], samples, *shape[place:])
+    return np.moveaxis(rows, 1 + place, 1).reshape(-1, *shape)
 
 
 def to_ints(port: Port, values: np.ndarray) -> list[int]:

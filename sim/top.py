@@ -13,6 +13,7 @@ from thresher.gen.compiled import TOP_NAME, Compiled
 from thresher.gen.elaborate import Top
 from thresher.sim.engine import Engine, SimPort, SimResult, SimTop, Stalls
 from thresher.sim.engines import get_engine
+from thresher.sim.packing import to_frames, to_samples
 
 __all__ = ["predict", "run_design", "top_of"]
 
@@ -29,16 +30,16 @@ class _CompiledTop(SimTop):
 
 
 def top_of(compiled: Compiled) -> SimTop:
-    """The top of a compiled model; frames are samples."""
+    """The top of a compiled model; a frame is as many samples as the design takes at once."""
     design = compiled.design
 
     def model(*arrays: np.ndarray) -> list[np.ndarray]:
         codes = {
-            p.io.tensor.name: a.reshape(len(a), *p.io.tensor.shape)
+            p.io.tensor.name: to_samples(a, p.io.tensor.shape, design.samples, p.place)
             for p, a in zip(design.inputs, arrays, strict=True)
         }
         found = compiled.golden.run(codes)
-        return [found[_name(p)].reshape(len(arrays[0]), -1) for p in design.outputs]
+        return [to_frames(found[_name(p)], design.samples, p.place) for p in design.outputs]
 
     return _CompiledTop(
         TOP_NAME,
@@ -65,20 +66,22 @@ def run_design(
 ) -> tuple[SimResult, dict[str, np.ndarray]]:
     """Run model inputs (N, *shape) through an engine.
 
-    :returns: the raw result, and int64 codes (N, *shape) by model output.
+    Samples that do not fill a frame are filled up with more of the last one, which are dropped.
+
+    :returns: the raw result, frame by frame, and int64 codes (N, *shape) by model output.
     :raises ThresherError: an input does not fit, a tool is missing, or the simulation is stuck.
     """
     design = compiled.design
     codes = quantised(compiled.streamlined.graph.inputs, inputs)
-    frames = {p.name: codes[p.io.tensor.name] for p in design.inputs}
-    count = len(next(iter(frames.values())))
-    result = engine.run(
-        top_of(compiled), {n: a.reshape(count, -1) for n, a in frames.items()}, stalls=stalls
-    )
-    outputs = {
-        _name(p): result.outputs[p.name].reshape(count, *p.io.tensor.shape)
-        for p in design.outputs
+    frames = {
+        p.name: to_frames(codes[p.io.tensor.name], design.samples, p.place) for p in design.inputs
     }
+    count = len(next(iter(codes.values())))
+    result = engine.run(top_of(compiled), frames, stalls=stalls)
+    outputs = {}
+    for p in design.outputs:
+        rows = to_samples(result.outputs[p.name], p.io.tensor.shape, design.samples, p.place)
+        outputs[_name(p)] = rows[:count]
     return result, outputs
 
 

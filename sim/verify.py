@@ -44,7 +44,7 @@ class Verification:
     :param mismatches: E3, samples in which the RTL left golden, with and without stalls.
     :param stalled: whether the run with random stalls was made too.
     :param latency: simulated cycles of one frame.
-    :param interval: simulated cycles between frames, None for fewer than 2 samples.
+    :param interval: simulated cycles between frames, None for fewer than 2 of them.
     :param cycles_agree: every frame simulated at full rate ended in the predicted cycle.
     """
 
@@ -112,7 +112,7 @@ def verify(
         wrong, first = wrong | wrong_too, first or first_too
     return Verification(
         engine.name,
-        result.frames,
+        equality.samples,
         equality,
         int(wrong.sum()),
         first,

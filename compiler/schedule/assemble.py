@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import lcm
 
+from thresher.compiler.integer.frames import framed
 from thresher.compiler.integer.ir import InputPort, IntegerGraph, OutputPort, Tensor
 from thresher.compiler.schedule.cycles import End
 from thresher.compiler.schedule.flatten import FlatGraph, Stream, flatten
@@ -31,8 +32,10 @@ _RESERVED = ("clk", "rst", "signature", "elaborate", "metadata")
 class Lowered:
     """An integer graph as requests and streams; top ports are ends ("", name).
 
+    :param graph: of one sample; all else is for a frame of `samples`.
     :param inputs: top input name -> (its port, its stream).
     :param outputs: top output name -> (its port, its stream).
+    :param places: tensors of ports by name -> where the axis of samples stands.
     """
 
     graph: IntegerGraph
@@ -40,6 +43,8 @@ class Lowered:
     streams: Mapping[str, Stream]
     inputs: Mapping[str, tuple[InputPort, str]]
     outputs: Mapping[str, tuple[OutputPort, str]]
+    samples: int
+    places: Mapping[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +63,14 @@ class Netlist:
     outputs: Mapping[str, tuple[End, Port]]
 
 
-def lower(graph: IntegerGraph) -> Lowered:
-    """Which kernels the graph needs; folding is still open.
+def lower(graph: IntegerGraph, samples: int = 1) -> Lowered:
+    """Which kernels the graph needs for frames of `samples`; folding is still open.
 
     :raises ModelError: a node reads a tensor that is not of its block.
+    :raises ThresherError: the graph has nothing that several samples could share.
     """
-    flat: FlatGraph = simplify(flatten(graph))
+    frame = framed(graph, samples)
+    flat: FlatGraph = simplify(flatten(frame.graph))
     names = Names(_RESERVED)
     sources = [port.source for port in graph.inputs]
     inputs, outputs = {}, {}
@@ -73,7 +80,8 @@ def lower(graph: IntegerGraph) -> Lowered:
     for out, stream in zip(graph.outputs, flat.outputs, strict=True):
         outputs[names.of(out.name)] = (out, stream)
     requests = requests_of(flat, names)
-    return Lowered(graph, {r.name: r for r in requests}, flat.streams, inputs, outputs)
+    by_name = {r.name: r for r in requests}
+    return Lowered(graph, by_name, flat.streams, inputs, outputs, samples, frame.places)
 
 
 def assemble(lowered: Lowered, folding: Folding) -> Netlist:

@@ -1,11 +1,15 @@
 """A folding, and what follows from it: kernels, FIFOs, cycles, area."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from thresher.compiler.integer.ir import InputPort, OutputPort
 from thresher.compiler.schedule.assemble import Lowered, Netlist, assemble
-from thresher.compiler.schedule.cycles import Edge
+from thresher.compiler.schedule.cycles import Edge, End
 from thresher.compiler.schedule.design import Design, Predicted, TopPort
+from thresher.compiler.schedule.fifomemory import bound_fifos
 from thresher.compiler.schedule.fifos import (
     TOP_DEPTH,
     Depths,
@@ -17,17 +21,22 @@ from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.predict import predict, predict_shortly
 from thresher.compiler.schedule.readychain import closing_edges
-from thresher.rtl.kernel import Resources
+from thresher.compiler.schedule.requests import MEMORY
+from thresher.rtl.kernel import Port, Resources
 
 __all__ = ["Candidate"]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A folding of all kernels of a lowered graph."""
+    """A folding of all kernels of a lowered graph.
+
+    :param capacity: the most that the design may take: where it leaves a choice, FIFOs go there.
+    """
 
     lowered: Lowered
     folding: Folding
+    capacity: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def netlist(self) -> Netlist:
@@ -50,6 +59,10 @@ class Candidate:
     def design(self, depths: Depths, predicted: Predicted) -> Design:
         """The design with these FIFOs."""
         netlist, lowered = self.netlist, self.lowered
+
+        def top(name: str, io: InputPort | OutputPort, end: End, port: Port) -> TopPort:
+            return TopPort(name, port, end, TOP_DEPTH, io, lowered.places[io.tensor.name])
+
         return Design(
             lowered.graph.name,
             lowered.graph,
@@ -57,24 +70,32 @@ class Candidate:
             netlist.origins,
             tuple(Edge(src, dst, depths[src, dst]) for src, dst, _ in netlist.edges),
             tuple(
-                TopPort(name, port, end, TOP_DEPTH, lowered.inputs[name][0])
+                top(name, lowered.inputs[name][0], end, port)
                 for name, (end, port) in netlist.inputs.items()
             ),
             tuple(
-                TopPort(name, port, end, TOP_DEPTH, lowered.outputs[name][0])
+                top(name, lowered.outputs[name][0], end, port)
                 for name, (end, port) in netlist.outputs.items()
             ),
-            self.folding,
+            {name: _told(entry) for name, entry in self.folding.items()},
             predicted,
+            samples=lowered.samples,
         )
 
     @cached_property
     def resources(self) -> Resources:
         """The area with FIFOs that suffice, but could be smaller."""
-        return estimate(self.design(draft_depths(self.netlist), self.ideal))
+        design = self.design(draft_depths(self.netlist), self.ideal)
+        return estimate(bound_fifos(design, self.capacity))
 
     @cached_property
     def final(self) -> Design:
         """The design with the least FIFOs."""
         depths = least_depths(self.netlist)
-        return self.design(depths, predict(network_of(self.netlist, depths)))
+        design = self.design(depths, predict(network_of(self.netlist, depths)))
+        return bound_fifos(design, self.capacity)
+
+
+def _told(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A kernel's folding; that its memory follows the rule need not be said."""
+    return {key: value for key, value in entry.items() if (key, value) != (MEMORY, "auto")}

@@ -14,8 +14,9 @@ from itertools import product
 
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.candidate import Candidate
+from thresher.compiler.schedule.choice import Choice, Limits
 from thresher.compiler.schedule.folding import Folding
-from thresher.compiler.schedule.search import Choice, Limits, Space, first_true, last_true
+from thresher.compiler.schedule.search import Space, first_true, last_true
 
 __all__ = ["Family", "families"]
 
@@ -81,7 +82,7 @@ class Family:
 
     def candidate(self, folding: Folding) -> Candidate:
         """The folding, to be looked at."""
-        return Candidate(self.lowered, folding)
+        return Candidate(self.lowered, folding, self.space.capacity)
 
     def for_interval(self, interval: int, limits: Limits) -> Folding | None:
         """The least area that keeps this interval within the limits; None where nothing does."""

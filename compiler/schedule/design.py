@@ -1,7 +1,7 @@
 """A scheduled design: kernels with their folding fixed, streams with their FIFO depths."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thresher.compiler.integer.ir import InputPort, IntegerGraph, OutputPort
 from thresher.compiler.schedule.cycles import Edge, End, Network
@@ -12,14 +12,16 @@ __all__ = ["Design", "Predicted", "TopPort"]
 
 @dataclass(frozen=True, eq=False)
 class TopPort:
-    """A stream of the top: one frame is one sample's tensor in row-major order.
+    """A stream of the top: one frame is the tensor of its samples in row-major order.
 
     :param name: the port's name in the Verilog (`<name>__payload`, `<name>__valid`,
         `<name>__ready`).
     :param port: beats a frame, lanes and interval.
     :param end: the kernel port behind it.
     :param depth: depth of the FIFO between the two, in beats.
-    :param io: the edge of the integer graph that it carries.
+    :param io: the edge of the integer graph, of one sample, that it carries.
+    :param place: where the axis of a frame's samples stands in the tensor's shape: 0 for sample
+        by sample, 1 for step t of every sample before step t + 1 of any.
     """
 
     name: str
@@ -27,6 +29,7 @@ class TopPort:
     end: End
     depth: int
     io: InputPort | OutputPort
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Design:
     :param folding: kernel name -> folding parameters, of the kernels that have any: what
         `--folding` reads.
     :param limit: one line: what keeps the design from being faster.
+    :param samples: in one frame; with more than one they take turns in each recurrence.
+    :param fifo_memory: FIFO name -> where its memory is, of those that are not in LUTRAM.
     :param edges: streams between kernels; both ends have equal lanes. Their intervals may differ:
         elements are extended or cut on the way, for both intervals hold them.
     """
@@ -66,6 +71,8 @@ class Design:
     folding: Mapping[str, Mapping[str, int]]
     predicted: Predicted
     limit: str = ""
+    samples: int = 1
+    fifo_memory: Mapping[str, str] = field(default_factory=dict)
 
     def network(self) -> Network:
         """The design as the cycle solver sees it."""

@@ -3,18 +3,23 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from thresher.compiler.errors import ThresherError
-from thresher.compiler.schedule.requests import Request
+from thresher.compiler.schedule.design import Design
+from thresher.compiler.schedule.requests import MEMORY, Request
+from thresher.rtl.binding import memory_styles
 
-__all__ = ["Folding", "check_folding", "read_folding", "write_folding"]
+__all__ = ["Folding", "check_folding", "read_folding", "write_folding", "written"]
 
-Folding = Mapping[str, Mapping[str, int]]
+Folding = Mapping[str, Mapping[str, Any]]
 """Kernel name -> its parameters; their names tell the dataflow.
 
 {"pe": .., "simd": ..} for an MVAU, {"rows": .., "lanes": ..} for one that broadcasts, and
 {"lanes": ..} for all others; {"lanes": .., "fast": 1} asks for the least latency of a step.
 "lut" asks for products built from LUTs: 1 for all of them, or of a broadcast the beats of a pass.
+{.., "memory": "block"} tells where the kernel's memory is (`thresher.rtl.binding`), all else are
+ints.
 """
 
 _OPTIONAL = {"lut", "fast"}
@@ -44,15 +49,20 @@ def write_folding(path: Path, folding: Folding) -> None:
     path.write_text(json.dumps(folding, indent=2) + "\n")
 
 
-def check_folding(requests: Mapping[str, Request], folding: Mapping[str, object]) -> Folding:
+def check_folding(
+    requests: Mapping[str, Request], folding: Mapping[str, object], ultra: bool = False
+) -> Folding:
     """`folding`, every entry of which names a kernel and gives its parameters allowed values.
 
-    Kernels may be missing: they are folded automatically.
+    Kernels may be missing: they are folded automatically. So may "memory" be; "auto" is the rule of
+    `thresher.rtl.binding`.
 
+    :param ultra: there is UltraRAM.
     :raises ThresherError: names the kernel, the rule and the allowed values.
     """
-    checked: dict[str, dict[str, int]] = {}
-    for name, given in folding.items():
+    checked: dict[str, dict[str, Any]] = {}
+    for name, entry in folding.items():
+        given, memory = _parted(entry)
         if name not in requests:
             known = ", ".join(sorted(requests))
             raise ThresherError(
@@ -78,7 +88,44 @@ def check_folding(requests: Mapping[str, Request], folding: Mapping[str, object]
                 f"folding of kernel '{name}': {broken}, not {json.dumps(given)}; "
                 f"write {broken.split()[0]} as 1"
             )
+        if memory is not None:
+            _check_memory(name, requests[name], checked[name], memory, ultra)
+            checked[name][MEMORY] = memory
     return checked
+
+
+def _parted(entry: object) -> tuple[object, object]:
+    """(the parameters, the memory's style or None) of what a folding says of a kernel."""
+    if not isinstance(entry, Mapping):
+        return entry, None
+    rest = {key: value for key, value in entry.items() if key != MEMORY}
+    return rest, entry.get(MEMORY)
+
+
+def _check_memory(
+    name: str, request: Request, folding: Mapping[str, int], memory: object, ultra: bool
+) -> None:
+    """The kernel can have its memory there."""
+    styles = memory_styles(request.kernel(folding))
+    if memory == "auto" or (memory in styles and (ultra or memory != "ultra")):
+        return
+    shown = json.dumps(memory)
+    if not styles:
+        raise ThresherError(
+            f"folding of kernel '{name}': it has no memory that could be in {shown}; "
+            f"leave '{MEMORY}' away"
+        )
+    reason = ""
+    if memory == "ultra":
+        lacks = "only UltraScale+ boards have UltraRAM" if memory in styles else (
+            "UltraRAM cannot hold constants from the start"
+        )  # fmt: skip
+        reason = f", for {lacks}"
+        styles = tuple(style for style in styles if style != "ultra")
+    raise ThresherError(
+        f"folding of kernel '{name}': {MEMORY} must be one of auto, {', '.join(styles)}, not "
+        f"{shown}{reason}; choose one of these"
+    )
 
 
 def _checked(name: str, key: str, value: object, allowed: tuple[int, ...]) -> int:
@@ -94,3 +141,15 @@ def _checked(name: str, key: str, value: object, allowed: tuple[int, ...]) -> in
             f"folding of kernel '{name}': {key} must {rule}, not {value}; choose from {values}"
         )
     return value
+
+
+def written(design: Design) -> Folding:
+    """The design's folding as `folding.json` has it: what gives this very design again.
+
+    The memory of every kernel that has a choice is told, "auto" where the rule chose.
+    """
+    return {
+        name: {**entry, MEMORY: entry.get(MEMORY, "auto")}
+        if name in design.kernels and memory_styles(design.kernels[name]) else dict(entry)
+        for name, entry in design.folding.items()
+    }  # fmt: skip

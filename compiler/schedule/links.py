@@ -44,7 +44,8 @@ def links(design: Design) -> tuple[Link, ...]:
         if depth == 1:
             fifo = Skid(lanes=held.lanes, lo=held.lo, hi=held.hi)
         elif depth:
-            fifo = Fifo(depth=depth, lanes=held.lanes, lo=held.lo, hi=held.hi)
+            memory = design.fifo_memory.get(name, "lutram")
+            fifo = Fifo(depth=depth, lanes=held.lanes, lo=held.lo, hi=held.hi, memory=memory)
         made.append(Link(name, source, target, a, b, fifo))
     return tuple(made)
 

@@ -5,10 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
+from thresher.rtl.binding import with_memory
 from thresher.rtl.kernel import Kernel
 
-__all__ = ["Dataflow", "Names", "Request"]
+__all__ = ["MEMORY", "Dataflow", "Names", "Request"]
+
+MEMORY = "memory"
+"""The key of a folding that tells where the kernel's memory is; "auto" without it."""
 
 Dataflow = Mapping[str, tuple[int, ...]]
 """The folding parameters of one kind of hardware, each with its values, ascending."""
@@ -60,14 +65,20 @@ class Request:
                     yield folding
 
     @cached_property
-    def _made(self) -> dict[tuple[tuple[str, int], ...], Kernel]:
+    def _made(self) -> dict[tuple[tuple[str, Any], ...], Kernel]:
         return {}
 
-    def kernel(self, folding: Mapping[str, int]) -> Kernel:
-        """The kernel with this folding, made once."""
+    def kernel(self, folding: Mapping[str, Any]) -> Kernel:
+        """The kernel with this folding, and its memory where "memory" says; made once.
+
+        :raises ValueError: its memory cannot be there.
+        """
         key = tuple(sorted(folding.items()))
         if key not in self._made:
-            self._made[key] = self.make(**folding)
+            plain = {name: value for name, value in folding.items() if name != MEMORY}
+            style = folding.get(MEMORY, "auto")
+            made = self.kernel(plain) if MEMORY in folding else self.make(**plain)
+            self._made[key] = made if style == "auto" else with_memory(made, style)
         return self._made[key]
 
 

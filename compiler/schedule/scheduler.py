@@ -9,11 +9,13 @@ from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.text import to_text
 from thresher.compiler.schedule.assemble import Lowered, lower
 from thresher.compiler.schedule.candidate import Candidate
+from thresher.compiler.schedule.choice import Choice, Limits, area, figures
 from thresher.compiler.schedule.choose import Family, families
+from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.folding import Folding, check_folding
 from thresher.compiler.schedule.links import estimate
-from thresher.compiler.schedule.search import Choice, Limits, Space, area, figures, last_true
+from thresher.compiler.schedule.search import Space, last_true
 from thresher.compiler.schedule.targets import ScheduleOptions
 from thresher.rtl.kernel import Resources
 
@@ -37,17 +39,19 @@ def schedule(
     :raises ModelError: the graph breaks a rule of the integer graph.
     """
     options = options or ScheduleOptions()
-    return _Search(_spaces((graph, *alternatives), options.folding or {}), options).run()
+    return _Search(_spaces((graph, *alternatives), options), options).run()
 
 
-def _spaces(graphs: Sequence[IntegerGraph], folding: Folding) -> list[Space]:
-    """The foldings of every form that differs and has the kernels that `folding` names."""
+def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Space]:
+    """The foldings of every form that differs and has the kernels that a folding is given for."""
     forms: dict[str, Lowered] = {}
     for graph in graphs:
-        forms.setdefault(to_text(graph), lower(graph))
+        forms.setdefault(to_text(graph), lower(graph, options.samples))
+    folding = options.folding or {}
     fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
     found = fitting or list(forms.values())[:1]
-    return [Space(f, check_folding(f.requests, folding)) for f in found]
+    ultra = bool(options.limits.get("uram"))
+    return [Space(f, check_folding(f.requests, folding, ultra), options.limits) for f in found]
 
 
 class _Search:
@@ -64,7 +68,8 @@ class _Search:
             return self._for_interval()
         if options.capacity is not None:
             return self._fastest(self.limits)
-        return self._fastest({"products": DEFAULT_PRODUCTS})
+        given = sum(products(f) for f in (options.folding or {}).values())
+        return self._fastest({"products": given + DEFAULT_PRODUCTS})
 
     def _fastest(self, limits: Limits) -> Design:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""

@@ -2,103 +2,42 @@
 
 A kernel takes as many cycles a frame as the busiest of its ports moves beats (an MVAU: as it has
 folds). Under a budget of cycles every kernel keeps the foldings that are within it and that no
-other one beats in area and in all limited resources. `Space.cheapest` combines them: the least
-area in which all kernels together stay within the limits, by dynamic programming over the sets of
-kernels; nothing is given up but what another combination beats in every respect.
+other one beats in area and in all limited resources; where LUTs or block RAMs are limited, each
+with its memory in either. `Space.cheapest` combines them: the least area in which all kernels
+together stay within the limits, by dynamic programming over the sets of kernels; nothing is given
+up but what another combination beats in every respect.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from thresher.compiler.schedule.assemble import Lowered
+from thresher.compiler.schedule.choice import MEMORIES, Choice, Limits
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.folding import Folding
-from thresher.compiler.schedule.requests import Request
-from thresher.rtl.kernel import Kernel, Resources
-from thresher.rtl.mvau import MVAU
+from thresher.compiler.schedule.requests import MEMORY, Request
+from thresher.rtl.binding import memory_styles
 
-__all__ = ["Choice", "Limits", "Space", "area", "figures", "first_true", "last_true"]
+__all__ = ["Space", "first_true", "last_true"]
 
 _SMALL = 1024  # products; all foldings of a larger matrix are too many to estimate
 _MOST_STATES = 200  # combinations kept between two kernels; a sample where there are more
 
 T = TypeVar("T")
-Limits = Mapping[str, int]
-"""By resource (a key of `figures`, or "products") the most that may be used."""
-
-
-def area(resources: Resources) -> int:
-    """One figure to compare: LUTs, where a DSP counts as 100, a RAMB18 as 150 and an FF as 1/4.
-
-    About the ratio in which 7-series devices hold them.
-    """
-    return resources.lut + resources.ff // 4 + 100 * resources.dsp + 150 * resources.bram18
-
-
-def figures(resources: Resources) -> dict[str, int]:
-    """The resources by the names of `Capacity`, block RAMs in halves."""
-    return {
-        "lut": resources.lut, "ff": resources.ff, "lutram": resources.lutram,
-        "dsp": resources.dsp, "bram18": resources.bram18,
-    }  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """One folding of one kernel.
-
-    :param cycles: the least cycles a frame that it takes.
-    """
-
-    request: Request
-    folding: Mapping[str, int]
-    cycles: int
-
-    @property
-    def kernel(self) -> Kernel:
-        """The kernel with this folding."""
-        return self.request.kernel(self.folding)
-
-    @cached_property
-    def _resources(self) -> Resources:
-        return self.kernel.resources()
-
-    @cached_property
-    def area(self) -> int:
-        """What the kernel alone takes."""
-        return area(self._resources)
-
-    @cached_property
-    def used(self) -> Mapping[str, int]:
-        """What the kernel alone takes, by resource; its products a cycle among them."""
-        return {**figures(self._resources), "products": products(self.folding)}
-
-    @cached_property
-    def least_lut(self) -> int:
-        """LUTs that it takes at least, found without the sums of an MVAU, which take long."""
-        return self.kernel.multipliers.resources().lut if isinstance(self.kernel, MVAU) else 0
-
-    @property
-    def lut(self) -> int:
-        """What is asked of its products: how many are built from LUTs, in its own measure."""
-        return self.folding.get("lut", 0)
-
-    @property
-    def dataflow(self) -> frozenset[str]:
-        """The names of its parameters, but for what its products are built from."""
-        return frozenset(self.folding) - {"lut"}
-
-
 class Space:
     """The foldings of every kernel.
 
     :param fixed: foldings that the user gave.
+    :param capacity: the most that a whole design may take.
     """
 
-    def __init__(self, lowered: Lowered, fixed: Folding) -> None:
-        self.lowered = lowered
+    def __init__(
+        self, lowered: Lowered, fixed: Folding, capacity: Limits = MappingProxyType({})
+    ) -> None:
+        self.lowered, self.capacity = lowered, capacity
+        self._moved: dict[tuple[int, bool, bool], list[Choice]] = {}
         self.choices = {
             name: self._choices(request, fixed.get(name))
             for name, request in lowered.requests.items()
@@ -174,23 +113,38 @@ class Space:
             most = limits.get("lut", 1 << 62) if "dsp" in limits else 0
             if any(not c.lut for c in choices):
                 choices = [c for c in choices if not c.lut or most > c.least_lut]
-            choices = _undominated(choices, keys)
+            choices = _undominated([d for c in choices for d in (c, *self.moved(c, limits))], keys)
             states = _combined(states, choices, keys, limits)
         if not states:
             return None
         return dict(zip(list(budgets)[::-1], states[0].foldings(), strict=True))
 
-    def choice(self, name: str, folding: Mapping[str, int]) -> Choice:
+    def moved(self, choice: Choice, limits: Limits) -> list[Choice]:
+        """`choice.elsewhere`, made once."""
+        key = id(choice), bool(MEMORIES & set(limits)), bool(limits.get("uram"))
+        if key not in self._moved:
+            self._moved[key] = choice.elsewhere(limits)
+        return self._moved[key]
+
+    def choice(self, name: str, folding: Mapping[str, Any]) -> Choice:
         """The choice with this folding."""
-        return next(c for c in self.choices[name] if c.folding == folding)
+        for choice in self.choices[name]:
+            if choice.folding == folding:
+                return choice
+            if {**choice.folding, MEMORY: folding.get(MEMORY, "auto")} == folding:
+                return replace(choice, folding=folding)
+        raise KeyError(f"{name} has no folding {folding}")
 
     def cheaper(self, name: str, folding: Mapping[str, int]) -> list[Choice]:
         """The slower choices that take less area, by cycles, none beaten in both by another."""
         current = self.choice(name, folding)
+        memory = folding.get(MEMORY, "auto")
         found: list[Choice] = []
         best = current.area
         slower = [c for c in self.choices[name] if c.cycles > current.cycles]
         for choice in slower if len(slower) < _SMALL else []:
+            if memory in memory_styles(choice.kernel) and MEMORY not in choice.folding:
+                choice = replace(choice, folding={**choice.folding, MEMORY: memory})
             alike = choice.dataflow == current.dataflow and choice.lut == current.lut
             if alike and choice.area < best:
                 found.append(choice)

@@ -14,11 +14,13 @@ __all__ = ["ScheduleOptions"]
 class ScheduleOptions:
     """What the design is to be.
 
-    Without target and capacity, the fastest design with at most 64 products a cycle in its MVAUs.
+    Without target and capacity, the fastest design with at most 64 products a cycle in its MVAUs,
+    beside those that the folding asks for.
 
     :param clock_mhz: turns cycles into the units of the targets.
-    :param target_fps: frames a second, one after the other without a pause, at least.
+    :param target_fps: samples a second, one after the other without a pause, at least.
     :param max_latency_us: microseconds from a frame's first input to its last output, at most.
+    :param samples: in a frame: so many sequences take turns in each recurrence.
     :param capacity: the most that the design may take, or None.
     :param folding: kernel name -> its folding; kernels without one are folded automatically.
     """
@@ -28,6 +30,7 @@ class ScheduleOptions:
     max_latency_us: float | None = None
     capacity: Capacity | None = None
     folding: Folding | None = None
+    samples: int = 1
 
     def __post_init__(self) -> None:
         for name in ("clock_mhz", "target_fps", "max_latency_us"):
@@ -40,14 +43,14 @@ class ScheduleOptions:
         """The most cycles between two frames, or None."""
         if self.target_fps is None:
             return None
-        return max(1, int(self.clock_mhz * 1e6 / self.target_fps))
+        return max(1, int(self.samples * self.clock_mhz * 1e6 / self.target_fps))
 
     def misses(self, predicted: Predicted) -> str | None:
         """The target that these cycles miss, with the nearest figure; None where none."""
         mhz = self.clock_mhz
-        fps, latency = mhz * 1e6 / predicted.interval, predicted.latency / mhz
+        fps, latency = self.samples * mhz * 1e6 / predicted.interval, predicted.latency / mhz
         if self.target_fps is not None and fps < self.target_fps:
-            return f"{self.target_fps:g} frames/s at {mhz:g} MHz; the nearest is {fps:.6g}"
+            return f"{self.target_fps:g} samples/s at {mhz:g} MHz; the nearest is {fps:.6g}"
         if self.max_latency_us is not None and latency > self.max_latency_us:
             return f"{self.max_latency_us:g} us at {mhz:g} MHz; the nearest is {latency:.6g}"
         return None
@@ -56,7 +59,7 @@ class ScheduleOptions:
     def limits(self) -> dict[str, int]:
         """The capacity by resource, as `Space.cheapest` takes it."""
         found = {}
-        for name in ("lut", "ff", "lutram", "dsp"):
+        for name in ("lut", "ff", "lutram", "dsp", "uram"):
             limit = getattr(self.capacity, name, None)
             if limit is not None:
                 found[name] = limit

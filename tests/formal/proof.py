@@ -13,7 +13,10 @@ from amaranth.hdl import Module, Value
 __all__ = ["counterexample", "mutant", "proved"]
 
 _BIN = Path(sys.executable).parent
-_PREPARE = "prep -top top; async2sync; dffunmap; flatten; chformal -lower; write_smt2 -wires"
+_PREPARE = (
+    "prep -top top; memory_nordff; async2sync; dffunmap; flatten; chformal -lower; "
+    "write_smt2 -wires"
+)
 _SECONDS = 120
 
 

@@ -103,7 +103,7 @@ def check_fifo(kernel: Fifo) -> Proof:
     with m.If(dut.o.valid):
         m.d.comb += Assert(_payload(dut.o) == taken)
     if kernel.in_memory:
-        _check_storage(m, inner.submodules.storage, control.level, taken)
+        _check_storage(m, inner.submodules.storage, dut.head, control.level, taken)
     elif kernel.depth == 2:
         with m.If(control.level == 2):
             m.d.comb += Assert(dut.back == (taken + 1)[:BITS])
@@ -111,8 +111,10 @@ def check_fifo(kernel: Fifo) -> Proof:
     return m, [dut.i.valid, dut.o.ready]
 
 
-def _check_storage(m: Module, storage: memory.Memory, level: Value, taken: Value) -> None:
-    read, write = storage.read_ports[0].addr, storage.write_ports[0].addr
+def _check_storage(
+    m: Module, storage: memory.Memory, read: Value, level: Value, taken: Value
+) -> None:
+    write = storage.write_ports[0].addr
     m.d.comb += Assert(write == (read + level)[: len(write)])
     for k in range(storage.depth):
         probe = storage.read_port(domain="comb")

@@ -48,6 +48,24 @@ def test_fifo(tmp_path: Path, depth: int) -> None:
     assert proved(tmp_path, *check_fifo(Fifo(depth=depth, **NARROW)))
 
 
+@pytest.mark.parametrize("depth", [3, 4, 7])
+def test_fifo_in_a_block(tmp_path: Path, depth: int) -> None:
+    assert proved(tmp_path, *check_fifo(Fifo(depth=depth, memory="block", **NARROW)))
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("fresh.eq(control.put & (write.addr == following))", "fresh.eq(0)"),
+        ("control.put & (write.addr == following)", "write.addr == following"),
+        ("read.addr.eq(following)", "read.addr.eq(self.head)"),
+    ],
+)
+def test_bugs_in_the_fifo_in_a_block_are_found(tmp_path: Path, old: str, new: str) -> None:
+    broken = mutant("fifo", old, new).Fifo
+    assert counterexample(tmp_path, *check_fifo(broken(depth=4, memory="block", **NARROW)))
+
+
 @pytest.mark.parametrize(
     "depth, old, new",
     [

@@ -97,7 +97,7 @@ def test_folding_file_and_target(model_file: Path, out: Path, tmp_path: Path) ->
     path.write_text(json.dumps({name: {"pe": 1, "simd": 1}}))
     command = ["compile", str(model_file), "-o", str(out), "--folding", str(path)]
     assert main(command) == 0
-    assert json.loads(path.read_text())[name] == {"pe": 1, "simd": 1}
+    assert json.loads(path.read_text())[name] == {"pe": 1, "simd": 1, "memory": "auto"}
     assert main([*command, "--max-latency-us", "100", "--budget", "lut=50000"]) == 0
     assert load_folder(out).options.max_latency_us == 100
 

@@ -14,6 +14,7 @@ import pytest
 from thresher.gen.cli import main
 from thresher.gen.folder import read_report
 from zoo.bad import BAD_FILES, BAD_MODELS
+from zoo.rtl import save
 
 Refused = Callable[..., str]
 
@@ -63,6 +64,8 @@ def test_bad_files(name: str, out: Path, refused: Refused) -> None:
         (["--seq-len", "0"], "--seq-len: must be a whole number of at least 1, not '0'"),
         (["--seq-len", "2.5"], "--seq-len: must be a whole number of at least 1, not '2.5'"),
         (["--seq-len", "4"], "--seq-len is given but no symbolic axis reaches a Scan"),
+        (["--interleave", "0"], "--interleave: must be a whole number of at least 1, not '0'"),
+        (["--interleave", "two"], "--interleave: must be a whole number of at least 1, not 'two'"),
         (["--folding", "missing.json"], "it must be a readable file"),
         (["--colour", "red"], "unrecognized arguments: --colour red; see thresher"),
     ],
@@ -72,6 +75,14 @@ def test_wrong_options(
 ) -> None:
     assert words in refused("compile", model_file, "-o", tmp_path / "out", *options)
     assert not written(tmp_path)
+
+
+def test_nothing_to_interleave(tmp_path: Path, refused: Refused) -> None:
+    path = save("mlp", tmp_path)
+    line = refused("compile", path, "-o", tmp_path / "out", "--interleave", "2")
+    assert "model 'mlp' must have a recurrence (a Scan) for 2 sequences to share, not none" in line
+    assert "; leave --interleave away" in line
+    assert written(tmp_path) == {"mlp.onnx"}
 
 
 def test_an_impossible_target_gives_the_nearest(

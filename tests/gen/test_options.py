@@ -40,12 +40,14 @@ def test_budget_and_board_take_the_lesser() -> None:
 def test_json_and_back() -> None:
     options = CompileOptions(
         board="zcu104", clock_mhz=90.5, target_fps=1e4, seq_len=7, budget={"dsp": 0},
-        folding={"k": {"pe": 2, "simd": 1}},
+        folding={"k": {"pe": 2, "simd": 1}}, interleave=3,
     )  # fmt: skip
     assert CompileOptions(**json.loads(json.dumps(options.to_dict()))) == options
 
 
-@pytest.mark.parametrize("name", ["clock_mhz", "target_fps", "max_latency_us", "seq_len"])
+@pytest.mark.parametrize(
+    "name", ["clock_mhz", "target_fps", "max_latency_us", "seq_len", "interleave"]
+)
 @pytest.mark.parametrize("value", [0, -1])
 def test_numbers_must_be_positive(name: str, value: int) -> None:
     flag = "--" + name.replace("_", "-")
@@ -64,6 +66,7 @@ def test_numbers_must_be_finite(value: float) -> None:
     [
         ({"clock_mhz": "fast"}, "clock_mhz must be float, not 'fast'"),
         ({"seq_len": 2.5}, "seq_len must be int, not 2.5"),
+        ({"interleave": "2"}, "interleave must be int, not '2'"),
         ({"seq_len": True}, "seq_len must be int, not True"),
         ({"budget": {"lut": "many"}}, "budget of lut must be an int, not 'many'"),
     ],

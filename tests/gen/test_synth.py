@@ -133,6 +133,19 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THRESHER_CACHE", str(tmp_path))
 
 
+def test_memories_go_where_they_shall() -> None:
+    """UltraRAM counts as block RAM: xc7 has none."""
+    styles = ("lutram", "block", "ultra")
+    found = synthesise_all(
+        {style: Fifo(depth=512, lanes=4, lo=0, hi=255, memory=style) for style in styles}
+    )
+    assert found["lutram"].bram == 0 < found["lutram"].lutram
+    for style in ("block", "ultra"):
+        assert found[style].lutram == 0
+        assert found[style].bram == 0.5
+        assert found[style].lut < found["lutram"].lut / 2
+
+
 ITEMS: dict[str, Kernel] = {f"f{d}": Fifo(depth=d, lanes=1, lo=0, hi=1) for d in (2, 3, 4)}
 
 

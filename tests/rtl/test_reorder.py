@@ -82,7 +82,7 @@ def test_refuses(change: dict[str, object], error: type[Exception], words: str) 
 def test_large_buffers_go_to_block_ram() -> None:
     small = Reorder(index=tuple(range(48))[::-1], i_beats=48, lanes=4, lo=-32, hi=31)
     large = Reorder(index=tuple(range(512))[::-1], i_beats=512, lanes=4, lo=-32, hi=31)
-    assert small.in_lutram
+    assert small.bound == "lutram"
     assert small.resources().bram18 == 0 < small.resources().lutram
-    assert not large.in_lutram
+    assert large.bound == "block"
     assert large.resources().lutram == 0 < large.resources().bram18

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from thresher.compiler.importer import import_model
+from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.schedule.assemble import lower
 from thresher.compiler.streamline import streamline
 from thresher.gen.compiled import Compiled, compile_model
@@ -20,7 +21,7 @@ from thresher.sim.inputs import random_inputs
 from thresher.sim.verify import Verification, verify
 from zoo.models import load
 
-__all__ = ["compiled", "random_folding", "save", "verified"]
+__all__ = ["compiled", "random_folding", "save", "streamlined", "verified"]
 
 Folding = Mapping[str, Mapping[str, int]]
 
@@ -32,17 +33,24 @@ def save(name: str, folder: Path) -> Path:
     return path
 
 
-def compiled(name: str, folding: Folding | None = None) -> Compiled:
+def streamlined(name: str) -> IntegerGraph:
+    """A zoo model on integers."""
+    with tempfile.TemporaryDirectory() as folder:
+        graph = import_model(save(name, Path(folder)))
+    return streamline(graph, seq_len=load(name).seq_len).graph
+
+
+def compiled(name: str, folding: Folding | None = None, interleave: int = 1) -> Compiled:
     """A zoo model, compiled; folded automatically where no folding is given."""
-    options = CompileOptions(seq_len=load(name).seq_len, folding=folding or {})
+    options = CompileOptions(
+        seq_len=load(name).seq_len, folding=folding or {}, interleave=interleave
+    )
     with tempfile.TemporaryDirectory() as folder:
         return compile_model(save(name, Path(folder)), options)
 
 
 def _allowed(name: str) -> dict[str, Mapping[str, tuple[int, ...]]]:
-    with tempfile.TemporaryDirectory() as folder:
-        graph = import_model(save(name, Path(folder)))
-    requests = lower(streamline(graph, seq_len=load(name).seq_len).graph).requests
+    requests = lower(streamlined(name)).requests
     return {kernel: request.allowed for kernel, request in requests.items()}
 
 

@@ -25,6 +25,12 @@ def test_default_has_few_multipliers(rng: np.random.Generator) -> None:
     assert 1 < sum(k.pe * k.simd for k in mvaus) <= 64
 
 
+def test_a_folding_may_ask_for_more_multipliers(rng: np.random.Generator) -> None:
+    folding = {"mvau_matmul": {"pe": 16, "simd": 3}, "mvau_matmul_1": {"pe": 16, "simd": 2}}
+    design = schedule(lstm(rng), ScheduleOptions(folding=folding))
+    assert {name: design.folding[name] for name in folding} == folding
+
+
 def test_a_higher_target_costs_more(rng: np.random.Generator) -> None:
     graph = mlp_rows(rng)
     slow = schedule(graph, ScheduleOptions(target_fps=1e6))
@@ -44,7 +50,7 @@ def test_a_latency_target_is_met(rng: np.random.Generator) -> None:
 
 def test_an_impossible_target_names_the_nearest(rng: np.random.Generator) -> None:
     graph = rnn(rng)
-    words = r"1e\+09 frames/s at 100 MHz; the nearest is"
+    words = r"1e\+09 samples/s at 100 MHz; the nearest is"
     with pytest.raises(ThresherError, match=words) as caught:
         schedule(graph, ScheduleOptions(target_fps=1e9))
     nearest = float(str(caught.value).split("nearest is ")[1].split(";")[0])
@@ -68,7 +74,7 @@ def test_a_design_that_does_not_fit_is_refused(name: str, rng: np.random.Generat
 
 
 def test_a_target_beyond_the_capacity_is_refused(rng: np.random.Generator) -> None:
-    options = ScheduleOptions(target_fps=20e6, capacity=Capacity(lut=700))
+    options = ScheduleOptions(target_fps=20e6, capacity=Capacity(lut=700, bram36=0))
     with pytest.raises(ThresherError, match=r"the nearest is .* within lut = 700"):
         schedule(mlp(rng), options)
 

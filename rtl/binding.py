@@ -1,0 +1,63 @@
+"""Where a kernel's memory is, where it may be, and the kernel with its memory elsewhere.
+
+| style | what it is | for |
+|---|---|---|
+| "logic" | LUTs as a table of constants | weights, thresholds, tables, constants |
+| "lutram" | LUTs as memory | reorder buffers, FIFOs |
+| "block" | block RAM | both |
+| "ultra" | UltraRAM, which cannot hold anything from the start | reorder buffers, FIFOs |
+
+"auto" comes to LUTs where these, a RAMB18 counted as 128 of them, are no more than the blocks.
+"""
+
+from dataclasses import replace
+
+from thresher.rtl.broadcast import BroadcastMVAU
+from thresher.rtl.elementwise import Elementwise
+from thresher.rtl.fanout import core
+from thresher.rtl.fifo import Fifo
+from thresher.rtl.kernel import Kernel
+from thresher.rtl.mvau import MVAU
+from thresher.rtl.reorder import Reorder
+from thresher.rtl.step import Step
+
+__all__ = ["STYLES", "memory_style", "memory_styles", "with_memory"]
+
+STYLES = ("logic", "lutram", "block", "ultra")
+"""All of them; Vivado calls the first two "distributed"."""
+
+_ROM = {"logic": "lut", "block": "bram"}  # as `thresher.rtl.rom` calls them
+
+
+def memory_styles(kernel: Kernel) -> tuple[str, ...]:
+    """The styles that the kernel's memory may have; none where it has no memory, or no choice."""
+    kernel = core(kernel)
+    if isinstance(kernel, Reorder) or (isinstance(kernel, Fifo) and kernel.in_memory):
+        return ("lutram", "block", "ultra")
+    if not isinstance(kernel, MVAU | BroadcastMVAU | Step | Elementwise):
+        return ()
+    return ("logic", "block") if replace(kernel, memory="bram").resources().bram18 else ()
+
+
+def memory_style(kernel: Kernel) -> str | None:
+    """Where the kernel's memory is; None where it has none, or no choice."""
+    kernel = core(kernel)
+    if not memory_styles(kernel):
+        return None
+    if isinstance(kernel, Reorder | Fifo):
+        return kernel.bound
+    return "block" if kernel.resources().bram18 else "logic"
+
+
+def with_memory(kernel: Kernel, style: str) -> Kernel:
+    """The kernel with its memory there.
+
+    :raises ValueError: its memory cannot be of this style.
+    """
+    styles = memory_styles(kernel)
+    if style not in styles:
+        raise ValueError(f"memory must be one of {', '.join(styles) or 'none'}, not {style!r}")
+    if isinstance(kernel, Reorder | Fifo):
+        return replace(kernel, memory=style)
+    assert isinstance(kernel, MVAU | BroadcastMVAU | Step | Elementwise)
+    return replace(kernel, memory=_ROM[style])
