@@ -23,6 +23,7 @@ __all__ = ["lut_product", "lut_product_resources", "lut_product_stages"]
 
 _LEVELS_A_STAGE = 2  # levels of adders
 _WITHOUT_CHAIN = 6  # bits of an increment that LUTs do as well as a carry chain
+_LONG = 20  # bits of a chain that leave no time for a second one
 
 Interval = tuple[int, int]
 
@@ -54,8 +55,20 @@ def _swapped(a: Interval, b: Interval) -> bool:
 
 def lut_product_stages(a: Interval, b: Interval) -> int:
     """Register stages of the product of two factors in these intervals."""
-    levels = (min(_digits(a), _digits(b)) - 1).bit_length()
-    return max(1, -(-levels // _LEVELS_A_STAGE))
+    return len(_levels(*((b, a) if _swapped(a, b) else (a, b))))
+
+
+def _levels(a: Interval, b: Interval) -> list[int]:
+    """Levels of sums of rows in each stage, where b is taken in digits."""
+    digits = _digits(b)
+    depth = (digits - 1).bit_length()
+    width = element_shape(min(a[0], -1), a[1]).width + 1
+    most = _LEVELS_A_STAGE if width <= _LONG else 1
+    chained = width + 1 - 2 * (digits - 1) > _WITHOUT_CHAIN  # the first row's increment
+    found = [min(depth, most - chained)]
+    while sum(found) < depth:
+        found.append(min(depth - sum(found), most))
+    return found
 
 
 def lut_product(
@@ -77,8 +90,8 @@ def lut_product(
     if _swapped(*ends):
         a, b, ends = b, a, (ends[1], ends[0])
     level = _rows(m, a, b, ends, name)
-    for stage, enable in enumerate(enables):
-        for _ in range(_LEVELS_A_STAGE):
+    for stage, (enable, levels) in enumerate(zip(enables, _levels(*ends), strict=True)):
+        for _ in range(levels):
             level = _joined(level)
         if len(level) == 1:
             level = [replace(level[0], value=_cut(level[0].value, element_shape(lo, hi)))]
@@ -175,8 +188,8 @@ def lut_product_resources(a: Interval, b: Interval) -> Resources:
     lut = ff = 0
     level = [1] * _digits(ends[1])
     lut += (width + 1) * ((len(level) + 1) // 2) + (2 if len(level) > 1 else 0)
-    for _ in range(lut_product_stages(a, b)):
-        for _ in range(_LEVELS_A_STAGE):
+    for levels in _levels(*ends):
+        for _ in range(levels):
             pairs = list(zip(level[::2], level[1::2], strict=False))
             lut += sum(min(width + 2 * second + 1, bits) for _, second in pairs)
             level = [sum(pair) for pair in pairs] + level[2 * len(pairs) :]
