@@ -56,6 +56,11 @@ class Skid(Kernel):
         check_interval("element", self.lo, self.hi)
 
     @property
+    def depth(self) -> int:
+        """The most beats that it holds."""
+        return 1
+
+    @property
     def inputs(self) -> Mapping[str, Port]:
         return {"i": Port(self.beats, self.lanes, self.lo, self.hi)}
 

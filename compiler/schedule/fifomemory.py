@@ -22,7 +22,11 @@ __all__ = ["bound_fifos"]
 
 def bound_fifos(design: Design, limits: Mapping[str, int]) -> Design:
     """The design with its FIFOs' memories where the limits (keys as `Resources`) allow."""
-    fifos = {n.name: n.fifo for n in links(design) if n.fifo and memory_styles(n.fifo)}
+    fifos = {
+        n.name: n.fifo
+        for n in links(design)
+        if isinstance(n.fifo, Fifo) and memory_styles(n.fifo)
+    }
     if not fifos:
         return design
     used, chosen = estimate(design), dict[str, str]()
