@@ -28,7 +28,6 @@ __all__ = ["Dim", "Graph", "GraphInput", "Node"]
 Dim = int | str
 
 
-
 @dataclass(frozen=True)
 class GraphInput:
     """One input of the model (or of a Scan body).

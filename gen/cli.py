@@ -56,9 +56,7 @@ def _terminable() -> Iterator[None]:
 
     main = threading.current_thread() is threading.main_thread()
     numbers = [
-        n
-        for n in (signal.SIGTERM, signal.SIGHUP)
-        if main and signal.getsignal(n) is signal.SIG_DFL
+        n for n in (signal.SIGTERM, signal.SIGHUP) if main and signal.getsignal(n) is signal.SIG_DFL
     ]
     for n in numbers:
         signal.signal(n, stop)

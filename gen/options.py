@@ -104,8 +104,7 @@ def parse_budget(text: str) -> dict[str, int]:
         name = name.lower()
         if not (number.isascii() and number.isdigit()):
             raise ThresherError(
-                f"--budget must be like {_BUDGET_FORM}, not '{text}'; "
-                f"give '{name}' a whole number"
+                f"--budget must be like {_BUDGET_FORM}, not '{text}'; give '{name}' a whole number"
             )
         if name in budget:
             raise ThresherError(f"--budget must limit {name} once, not twice; write it once")

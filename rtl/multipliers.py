@@ -204,9 +204,7 @@ class Multipliers:
         total = table_resources(
             self.folds, self.layout.size, self.memory_bound, lambda: self._words
         )
-        total += Resources(
-            dsp=self.dsp, ff=(self._fetch_latency - self.in_dsp) * simd * x.width
-        )
+        total += Resources(dsp=self.dsp, ff=(self._fetch_latency - self.in_dsp) * simd * x.width)
         if self.multiplier == "lut":
             made = [lut_product_resources(*self._factors)] * len(self._products)
         else:

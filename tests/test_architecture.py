@@ -125,7 +125,10 @@ print(*sorted({"torch", "brevitas"} & set(sys.modules)))
 def test_torch_is_never_loaded(folder: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, folder],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []

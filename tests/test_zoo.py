@@ -26,8 +26,14 @@ class Quant(OpRun):
     op_domain = QONNX
 
     def _run(
-        self, x: np.ndarray, scale: np.ndarray, zero: np.ndarray, bits: np.ndarray,
-        signed: int = 1, narrow: int = 0, rounding_mode: str = "ROUND",
+        self,
+        x: np.ndarray,
+        scale: np.ndarray,
+        zero: np.ndarray,
+        bits: np.ndarray,
+        signed: int = 1,
+        narrow: int = 0,
+        rounding_mode: str = "ROUND",
     ) -> tuple[np.ndarray]:
         assert rounding_mode == "ROUND"
         assert not zero.any()
@@ -145,14 +151,17 @@ def test_qonnx_recurrence_equals_its_qcdq_twin(
 @pytest.mark.parametrize(
     "how",
     [
-        {"weights": "float"}, {"weights": "graph"}, {"capture": True}, {"matmul": "column"},
-        {"quantise_inside": True}, {"init": "shape"}, {"symbolic_seq": True},
+        {"weights": "float"},
+        {"weights": "graph"},
+        {"capture": True},
+        {"matmul": "column"},
+        {"quantise_inside": True},
+        {"init": "shape"},
+        {"symbolic_seq": True},
     ],
     ids=str,
 )
-def test_ways_of_writing_compute_the_same(
-    how: dict[str, object], rng: np.random.Generator
-) -> None:
+def test_ways_of_writing_compute_the_same(how: dict[str, object], rng: np.random.Generator) -> None:
     plain, other = load("lstm"), recurrent("other", **how)  # type: ignore[arg-type]
     inputs = plain.inputs(rng, SAMPLES)
     shaped = {"x": inputs["x"].swapaxes(-1, -2)} if "matmul" in how else inputs

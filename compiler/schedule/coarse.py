@@ -53,9 +53,7 @@ def steps(process: Sequence[Firing]) -> tuple[Step, ...]:
 
 def coarse(timing: Timing) -> Coarse:
     """The timing with runs of accumulation made one firing each."""
-    made = Coarse(
-        tuple(steps(p) for p in timing.processes), timing.pipes, timing.initial
-    )
+    made = Coarse(tuple(steps(p) for p in timing.processes), timing.pipes, timing.initial)
     for name, pipe in timing.pipes.items():
         givers = [k for k, p in enumerate(timing.processes) if any(name in f.gives for f in p)]
         takers = [k for k, p in enumerate(timing.processes) if any(name in f.takes for f in p)]

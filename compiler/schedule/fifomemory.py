@@ -23,9 +23,7 @@ __all__ = ["bound_fifos"]
 def bound_fifos(design: Design, limits: Mapping[str, int]) -> Design:
     """The design with its FIFOs' memories where the limits (keys as `Resources`) allow."""
     fifos = {
-        n.name: n.fifo
-        for n in links(design)
-        if isinstance(n.fifo, Fifo) and memory_styles(n.fifo)
+        n.name: n.fifo for n in links(design) if isinstance(n.fifo, Fifo) and memory_styles(n.fifo)
     }
     if not fifos:
         return design

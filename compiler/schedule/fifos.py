@@ -187,9 +187,7 @@ def _shrunk(netlist: Netlist, depths: Depths, usage: Usage, frames: int) -> Dept
     return best
 
 
-def _outputs(
-    netlist: Netlist, depths: Depths, frames: int, limits: _Limits
-) -> _Limits | None:
+def _outputs(netlist: Netlist, depths: Depths, frames: int, limits: _Limits) -> _Limits | None:
     """The outputs' transfers where none comes after its limit."""
     try:
         return solve(network_of(netlist, depths), frames, limits).outputs

@@ -26,6 +26,8 @@ _SMALL = 1024  # products; all foldings of a larger matrix are too many to estim
 _MOST_STATES = 200  # combinations kept between two kernels; a sample where there are more
 
 T = TypeVar("T")
+
+
 class Space:
     """The foldings of every kernel.
 

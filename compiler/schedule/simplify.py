@@ -95,9 +95,7 @@ def _ahead(flat: FlatGraph) -> FlatGraph:
             and spec.binary.op != "mul"
         ):
             first, then = spec.step, item.spec
-            function, channel = composed(
-                first.function, first.channel, then.function, then.channel
-            )
+            function, channel = composed(first.function, first.channel, then.function, then.channel)
             step = ir.Step(first.x, function, channel, then.out)
             fused = FusedSpec(spec.binary, step)
             items.append(Item(fused, item.origin, source.inputs, item.outputs, True))

@@ -139,9 +139,7 @@ def _walk(context: Context, graph: Graph) -> None:
     for node in graph.nodes:
         with context.at(node):
             values = _node(context, node)
-        context.env.update(
-            (n, v) for n, v in zip(node.outputs, values, strict=False) if n
-        )
+        context.env.update((n, v) for n, v in zip(node.outputs, values, strict=False) if n)
 
 
 def _node(context: Context, node: Node) -> list[Value]:
@@ -287,4 +285,3 @@ def _check_topk(context: Context, node: Node, operands: list[Value | None]) -> N
     k = to_const(operands[1]) if operands[1] is not None else None
     if k is None or int(k.array.reshape(-1)[0]) != 1 or not node.attrs.get("largest", 1):
         raise context.error("only the largest one (k = 1) is supported", "use ArgMax or k = 1")
-

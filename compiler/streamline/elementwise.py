@@ -136,9 +136,7 @@ def _join(
 
 def _mul(context: Context, x: Value, y: Value) -> Lazy:
     a, b = context.integers(x), context.integers(y)
-    tensor = context.builder.binary(
-        "mul", _operand(a), _operand(b), name=context.hint
-    )
+    tensor = context.builder.binary("mul", _operand(a), _operand(b), name=context.hint)
     return scaled(tensor, a.scale * b.scale)
 
 
@@ -212,9 +210,7 @@ def quantize(context: Context, op: str, operands: list[Value], attrs: dict[str, 
     return context.close(value)
 
 
-def _code_range(
-    op: str, operands: list[Value], attrs: dict[str, object]
-) -> tuple[int, int]:
+def _code_range(op: str, operands: list[Value], attrs: dict[str, object]) -> tuple[int, int]:
     if op == "MultiThreshold":
         return 0, len(operands) - 1
     if op == "Sign":

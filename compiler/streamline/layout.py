@@ -221,9 +221,7 @@ def concat(context: Context, node: Node, operands: list[Value]) -> Value:
     return scaled(joined, _joined_scale(parts, shapes, axis))
 
 
-def _joined_scale(
-    parts: list[Integers], shapes: list[tuple[int, ...]], axis: int
-) -> np.ndarray:
+def _joined_scale(parts: list[Integers], shapes: list[tuple[int, ...]], axis: int) -> np.ndarray:
     scales = [
         np.broadcast_to(full_rank(p.scale, len(s)), s) for p, s in zip(parts, shapes, strict=True)
     ]

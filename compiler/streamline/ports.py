@@ -40,9 +40,7 @@ def quantised_input(context: "Context", raw: Raw, expr: Expr) -> Tensor:
     return context.place(context.ports[port_key].tensor, raw)
 
 
-def exact_input(
-    context: "Context", raw: Raw, scale: np.ndarray, lo: int, hi: int
-) -> Tensor:
+def exact_input(context: "Context", raw: Raw, scale: np.ndarray, lo: int, hi: int) -> Tensor:
     """An input port for a float input that holds multiples of `scale`, as a state does."""
     shape = tuple(int(d) for d in context.inputs[raw.source].shape)
     if scale.ndim and scale.size > 1:

@@ -1,6 +1,5 @@
 """The command line: one line and exit status 2 for whatever is wrong; nothing is written."""
 
-
 import json
 import re
 import sys
@@ -244,5 +243,3 @@ def test_without_a_cache(
 ) -> None:
     monkeypatch.setenv("THRESHER_CACHE", "/proc/thresher")
     assert "THRESHER_CACHE" in refused("compile", model_file, "-o", tmp_path / "out")
-
-

@@ -120,9 +120,7 @@ def other_model(out: Path) -> None:
         (shutil.rmtree, "is not a folder of thresher compile; run thresher compile MODEL.onnx"),
     ],
 )
-def test_a_changed_folder_is_refused(
-    out: Path, change: Callable[[Path], None], words: str
-) -> None:
+def test_a_changed_folder_is_refused(out: Path, change: Callable[[Path], None], words: str) -> None:
     change(out)
     with pytest.raises(ThresherError, match=words) as caught:
         load_folder(out)
@@ -151,9 +149,7 @@ def test_names_of_ours_without_a_stamp_are_foreign(tmp_path: Path) -> None:
         check_writable(tmp_path)
 
 
-def test_the_current_folder_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")
     for place in (".", "", "..", tmp_path):
@@ -212,9 +208,7 @@ def test_failing_leaves_out_as_it_was(
     assert sorted(p.name for p in out.parent.iterdir()) == ["out"]
 
 
-def test_nothing_is_staged_before_all_is_made(
-    out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_staged_before_all_is_made(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interrupt in Yosys, which takes seconds, finds no temporary folder to leave behind."""
     model = load_folder(out)
 

@@ -52,9 +52,7 @@ def made(name: str) -> tuple[ZooModel, Streamlined, Reference]:
         "argmax": lambda: recurrent(
             "argmax", bits=4, weight_bits=3, head="argmax", outputs=(), pow2=False
         ),
-        "equals": lambda: recurrent(
-            "equals", bits=4, weight_bits=3, head="argmax", outputs=()
-        ),
+        "equals": lambda: recurrent("equals", bits=4, weight_bits=3, head="argmax", outputs=()),
         "pow2": lambda: recurrent("pow2", head="argmax"),
     }
     model = build[name]()
@@ -204,9 +202,7 @@ def test_many_differences_end_the_search(monkeypatch: pytest.MonkeyPatch) -> Non
     _, model, reference = made("pow2")
     inputs = random_inputs(model.graph, 40, 0)
     run = reference.run
-    monkeypatch.setattr(
-        reference, "run", lambda x: {k: (a + 1) % 4 for k, a in run(x).items()}
-    )
+    monkeypatch.setattr(reference, "run", lambda x: {k: (a + 1) % 4 for k, a in run(x).items()})
     outcome = compare_with_reference(model, reference, inputs)
     assert (outcome.differing, outcome.unexplained, len(outcome.differences)) == (40, 40, 10)
 

@@ -122,7 +122,8 @@ def unknown_domain() -> onnx.ModelProto:
 def string_input() -> onnx.ModelProto:
     """A graph input of strings."""
     graph = helper.make_graph(
-        [helper.make_node("Identity", ["x"], ["y"])], "strings",
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "strings",
         [helper.make_tensor_value_info("x", TensorProto.STRING, [1])],
         [helper.make_tensor_value_info("y", TensorProto.STRING, [1])],
     )
@@ -156,5 +157,7 @@ BAD_MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "string_input": (string_input, r"(?i)string|type"),
 }
 BAD_FILES: dict[str, Callable[[], bytes]] = {
-    "not_onnx": not_onnx, "truncated": truncated, "empty": bytes,
+    "not_onnx": not_onnx,
+    "truncated": truncated,
+    "empty": bytes,
 }

@@ -85,7 +85,11 @@ class Builder:
         int4: bool = False,
     ) -> None:
         self.dialect, self.domain, self.prefix, self.clip, self.int4 = (
-            dialect, domain, prefix, clip, int4,
+            dialect,
+            domain,
+            prefix,
+            clip,
+            int4,
         )
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -106,9 +110,7 @@ class Builder:
 
     # -- graph edges
 
-    def input(
-        self, name: str, shape: Sequence[int | str], dtype: int = TensorProto.FLOAT
-    ) -> str:
+    def input(self, name: str, shape: Sequence[int | str], dtype: int = TensorProto.FLOAT) -> str:
         self.inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
@@ -126,9 +128,7 @@ class Builder:
         return name or tensor
 
     def graph(self, name: str) -> onnx.GraphProto:
-        graph = helper.make_graph(
-            self.nodes, name, self.inputs, self.outputs, self.initializers
-        )
+        graph = helper.make_graph(self.nodes, name, self.inputs, self.outputs, self.initializers)
         graph.quantization_annotation.extend(self.annotations)
         return graph
 
@@ -191,8 +191,13 @@ class Builder:
     ) -> str:
         tail = [self.const(value) for value in (scale, 0, q.bits)]
         return self.op(
-            "Quant", x, *tail, domain=self.domain,
-            signed=int(q.signed), narrow=int(q.narrow), rounding_mode=rounding,
+            "Quant",
+            x,
+            *tail,
+            domain=self.domain,
+            signed=int(q.signed),
+            narrow=int(q.narrow),
+            rounding_mode=rounding,
         )
 
     def _qcdq(
@@ -238,9 +243,7 @@ class Builder:
             s = self.const(scale32, hint="scale")
             if self.int4 and bits == 4:
                 zero = self.const_int4(np.zeros(scale32.shape), True)
-                return self.op(
-                    "DequantizeLinear", self.const_int4(codes, True), s, zero, **attrs
-                )
+                return self.op("DequantizeLinear", self.const_int4(codes, True), s, zero, **attrs)
             zero = self.const(np.zeros(scale32.shape), np.int8, "zero")
             return self.op("DequantizeLinear", self.const(codes, np.int8, "w"), s, zero, **attrs)
         jitter = np.random.default_rng(codes.size).uniform(-0.4, 0.4, codes.shape)

@@ -109,9 +109,18 @@ def recurrent(
     :param head: "" or a linear layer on the final h, and what follows: "linear" or "argmax".
     """
     style = Style(
-        bits=bits, weight_bits=weight_bits or bits, hidden=hidden, features=features, pow2=pow2,
-        weights=weights, per_channel=per_channel, bias=bias, matmul=matmul,
-        wide_state=wide_state, x_ratio=x_ratio, narrow=narrow,
+        bits=bits,
+        weight_bits=weight_bits or bits,
+        hidden=hidden,
+        features=features,
+        pow2=pow2,
+        weights=weights,
+        per_channel=per_channel,
+        bias=bias,
+        matmul=matmul,
+        wide_state=wide_state,
+        x_ratio=x_ratio,
+        narrow=narrow,
     )
     layout = Layout(steps, symbolic_seq, symbolic_batch, batch_first, matmul == "column")
     outer = Builder(dialect, domain=domain, clip=clip)
@@ -138,7 +147,11 @@ def recurrent(
 
     first_is_code = "y" in outputs or "h" in outputs
     return ZooModel(
-        name, outer.model(name), inputs, steps if symbolic_seq else None, pow2,
+        name,
+        outer.model(name),
+        inputs,
+        steps if symbolic_seq else None,
+        pow2,
         bits if first_is_code else None,
     )
 
@@ -168,8 +181,11 @@ class Network:
             return outer.const(on_grid(self.rng, self.layout.fixed(shape), q), hint=name)
         if self.init == "shape":
             axis = outer.const(1, np.int64, "axis")
-            batch = outer.op("Unsqueeze", outer.op("Gather", outer.op("Shape", x), axis),
-                             outer.const([0], np.int64, "axes"))
+            batch = outer.op(
+                "Unsqueeze",
+                outer.op("Gather", outer.op("Shape", x), axis),
+                outer.const([0], np.int64, "axes"),
+            )
             tail = outer.const([self.style.hidden], np.int64, "hidden")
             return outer.op("ConstantOfShape", outer.op("Concat", batch, tail, axis=0))
         self.drawn[name] = q
@@ -202,10 +218,15 @@ class Network:
         body.output(value, layout.state(style.hidden), f"{prefix}y")
         axis = int(layout.batch_first == "axis")
         names = self.outer.ops(
-            "Scan", [start for start, _ in states] + [x], len(results) + 1,
-            body=body.graph(f"{prefix}body"), num_scan_inputs=1,
-            scan_input_directions=[way], scan_output_directions=[way],
-            scan_input_axes=[axis], scan_output_axes=[axis],
+            "Scan",
+            [start for start, _ in states] + [x],
+            len(results) + 1,
+            body=body.graph(f"{prefix}body"),
+            num_scan_inputs=1,
+            scan_input_directions=[way],
+            scan_output_directions=[way],
+            scan_input_axes=[axis],
+            scan_output_axes=[axis],
         )
         last = state_quantisers(self.cells[-1], style)
         finals = dict(zip(last, names[-1 - len(last) : -1], strict=True))

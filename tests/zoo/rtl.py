@@ -72,4 +72,3 @@ def verified(model: Compiled, engine: Engine, samples: int, seed: int) -> Verifi
     """E2, E3 without and with stalls, and the cycles of every frame, on random inputs."""
     inputs = random_inputs(model.streamlined.graph, samples, seed)
     return verify(model, inputs, engine, stalls=True, seed=seed)
-

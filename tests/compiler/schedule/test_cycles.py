@@ -146,9 +146,7 @@ def networks(draw: st.DrawFn) -> Network:
             if kind == "pass":
                 timings[name] = Timing.of([Firing(("i",), ("o",))], o=pipe)
             elif kind == "swap":  # takes two, then gives two
-                timings[name] = Timing.of(
-                    [Firing(("i",), (), 2), Firing((), ("o",), 2)], o=pipe
-                )
+                timings[name] = Timing.of([Firing(("i",), (), 2), Firing((), ("o",), 2)], o=pipe)
             else:
                 timings[name] = Timing.of(
                     [Firing(("i",), ("p",), 3)],
@@ -208,9 +206,7 @@ def test_a_deadlock_names_who_waits() -> None:
     def network(depth: int) -> Network:
         edges = (Edge(("fork", "o0"), ("concat", "i0"), 0),
                  Edge(("fork", "o1"), ("concat", "i1"), depth))  # fmt: skip
-        return Network(
-            timings, edges, {"x": (("fork", "i"), 2, 4)}, {"y": (("concat", "o"), 2, 8)}
-        )
+        return Network(timings, edges, {"x": (("fork", "i"), 2, 4)}, {"y": (("concat", "o"), 2, 8)})
 
     assert len(solve(network(4), 2).outputs["y"]) == 16
     with pytest.raises(Deadlock, match=r"'y' stops after 2 of 16 beats; waiting: .*fork for room"):

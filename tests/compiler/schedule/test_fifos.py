@@ -128,6 +128,4 @@ def test_measured_depths_keep_the_outputs(name: str) -> None:
     for key, depth in usage.least.items():
         if depth > MIN_DEPTH:
             with pytest.raises((Late, Deadlock)):
-                solve(
-                    network_of(netlist, {**endless, key: depth - 1}), FRAMES, usage.trace.outputs
-                )
+                solve(network_of(netlist, {**endless, key: depth - 1}), FRAMES, usage.trace.outputs)
