@@ -18,8 +18,17 @@ from thresher.rtl.fifo import Fifo
 from thresher.rtl.fork import Fork
 from thresher.rtl.route import Concat, Split
 from thresher.rtl.sequencer import Sequencer
+from thresher.rtl.skid import Skid
 
-__all__ = ["BITS", "check_concat", "check_fifo", "check_fork", "check_split", "check_stages"]
+__all__ = [
+    "BITS",
+    "check_concat",
+    "check_fifo",
+    "check_fork",
+    "check_skid",
+    "check_split",
+    "check_stages",
+]
 
 BITS = 4  # of a payload: beats are told apart modulo 16
 
@@ -107,6 +116,23 @@ def check_fifo(kernel: Fifo) -> Proof:
     elif kernel.depth == 2:
         with m.If(control.level == 2):
             m.d.comb += Assert(dut.back == (taken + 1)[:BITS])
+    _assert_patient(m, dut.o)
+    return m, [dut.i.valid, dut.o.ready]
+
+
+def check_skid(kernel: Skid) -> Proof:
+    """A skid of one lane; it is full exactly while it takes nothing."""
+    m, dut = Module(), kernel.create()
+    m.submodules.dut = dut
+    full = ~dut.i.ready
+    put, taken = _transfers(m, "put", dut.i), _transfers(m, "taken", dut.o)
+    m.d.comb += [
+        _payload(dut.i).eq(put),
+        Assert(put == (taken + full)[:BITS]),
+        Assert(dut.o.valid == (full | dut.i.valid)),
+    ]
+    with m.If(dut.o.valid):
+        m.d.comb += Assert(_payload(dut.o) == taken)
     _assert_patient(m, dut.o)
     return m, [dut.i.valid, dut.o.ready]
 

@@ -12,6 +12,7 @@ from scoreboard import (
     check_concat,
     check_fifo,
     check_fork,
+    check_skid,
     check_split,
     check_stages,
 )
@@ -20,6 +21,7 @@ from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.fork import Fork
 from thresher.rtl.route import Concat, Split
+from thresher.rtl.skid import Skid
 
 NARROW = {"lanes": 1, "lo": 0, "hi": 2**BITS - 1}
 WIDE = {"lanes": 1, "lo": 0, "hi": 4**BITS - 1}
@@ -82,6 +84,23 @@ def test_bugs_in_the_fifo_in_a_block_are_found(tmp_path: Path, old: str, new: st
 def test_bugs_in_the_fifo_are_found(tmp_path: Path, depth: int, old: str, new: str) -> None:
     broken = mutant("fifo", old, new).Fifo
     assert counterexample(tmp_path, *check_fifo(broken(depth=depth, **NARROW)))
+
+
+def test_skid(tmp_path: Path) -> None:
+    assert proved(tmp_path, *check_skid(Skid(**NARROW)))
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("full.eq(valid & ~Value.cast(o_ready))", "full.eq(valid)"),  # duplicates
+        ("with m.If(~full):", "with m.If(valid):"),  # forgets what it holds
+        ("self.i.ready.eq(~full)", "self.i.ready.eq(1)"),  # drops
+    ],
+)
+def test_bugs_in_the_skid_are_found(tmp_path: Path, old: str, new: str) -> None:
+    broken = mutant("skid", old, new).Skid
+    assert counterexample(tmp_path, *check_skid(broken(**NARROW)))
 
 
 @pytest.mark.parametrize("branches", [1, 2, 4])
