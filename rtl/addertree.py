@@ -72,15 +72,19 @@ def product_terms(value: Value, lo: int, hi: int, factor: int) -> list[Term]:
     ]
 
 
-def _join(a: Term, b: Term, width: int) -> Term:
+def _join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
+    """The sum of two terms; where it is not `made`, all but its value."""
     shift = min(a.shift, b.shift)
     if a.negative == b.negative:
-        total = Term(a.value + b.value, a.lo + b.lo, a.hi + b.hi, a.negative, shift)
+        total = Term(a.value, a.lo + b.lo, a.hi + b.hi, a.negative, shift)
     else:
         plus, minus = (b, a) if a.negative else (a, b)
-        total = Term(plus.value - minus.value, plus.lo - minus.hi, plus.hi - minus.lo, shift=shift)
+        total = Term(a.value, plus.lo - minus.hi, plus.hi - minus.lo, shift=shift)
+    if not made:
+        return total
+    value = a.value + b.value if a.negative == b.negative else plus.value - minus.value
     shape = total.shape(width)
-    bits = total.value[: shape.width]
+    bits = value[: shape.width]
     return replace(total, value=bits.as_signed() if shape.signed else bits)
 
 
@@ -91,8 +95,8 @@ def _leaves(terms: Sequence[Term]) -> list[Term]:
     return list(terms)
 
 
-def _next_level(level: list[Term], width: int) -> list[Term]:
-    pairs = [_join(level[k], level[k + 1], width) for k in range(0, len(level) - 1, 2)]
+def _next_level(level: list[Term], width: int, *, made: bool = True) -> list[Term]:
+    pairs = [_join(level[k], level[k + 1], width, made=made) for k in range(0, len(level) - 1, 2)]
     return pairs + level[2 * len(pairs) :]
 
 
@@ -121,7 +125,7 @@ def tree_resources(
     for stage, levels in enumerate(_levels(len(level), stages)):
         for step in range(levels):
             below = [max(a.shift, b.shift) for a, b in zip(level[::2], level[1::2], strict=False)]
-            level = _next_level(level, width)
+            level = _next_level(level, width, made=False)
             if not (in_dsp and stage == step == 0):
                 joined = zip(level, below, strict=False)
                 lut += sum(max(0, term.shape(width).width - shift) for term, shift in joined)

@@ -34,7 +34,11 @@ def memory_styles(kernel: Kernel) -> tuple[str, ...]:
     kernel = core(kernel)
     if isinstance(kernel, Reorder) or (isinstance(kernel, Fifo) and kernel.in_memory):
         return ("lutram", "block", "ultra")
-    if not isinstance(kernel, MVAU | BroadcastMVAU | Step | Elementwise):
+    if isinstance(kernel, MVAU):
+        return ("logic", "block") if kernel.folds > 1 else ()
+    if isinstance(kernel, BroadcastMVAU):
+        return ("logic", "block") if kernel.plan.depth > 1 else ()
+    if not isinstance(kernel, Step | Elementwise):
         return ()
     return ("logic", "block") if replace(kernel, memory="bram").resources().bram18 else ()
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from amaranth.hdl import Shape, signed, unsigned
@@ -13,6 +14,7 @@ from thresher.rtl.timing import Timing
 __all__ = ["Kernel", "Port", "Resources", "element_shape"]
 
 
+@lru_cache(1 << 16)
 def element_shape(lo: int, hi: int) -> Shape:
     """The narrowest two's complement (lo < 0) or unsigned shape that holds lo..hi."""
     if lo > hi:

@@ -74,7 +74,9 @@ def column_resources(bits: np.ndarray) -> Resources:
     bits = bits[:, bits.any(axis=0) & ~bits.all(axis=0)]
     if not bits.size:
         return Resources()
-    bits = np.unique(bits, axis=1)
+    columns = np.packbits(bits, axis=0).T
+    different = {column.tobytes(): k for k, column in enumerate(columns)}
+    bits = bits[:, list(different.values())]
     depth = len(bits)
     depends = np.zeros(bits.shape[1], np.int64)
     for k in range((depth - 1).bit_length()):
