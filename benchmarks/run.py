@@ -1,4 +1,4 @@
-"""Every benchmark in one run: prints each figure beside its target, writes results.json.
+"""Every benchmark in one run: prints each figure beside its target, writes results.json and .md.
 
     python benchmarks/run.py [NAME ...]
 
@@ -14,8 +14,9 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -36,6 +37,11 @@ BENCHMARKS = (
 """Modules beside this one; each has `figures() -> list[Figure]`."""
 
 
+_HEAD = """# Figures
+
+Written by `make bench`. Cycles are counted in simulation of the shipped Verilog, areas and paths
+are Yosys's for xc7 before routing; nothing here has run in Vivado or on a board.
+"""
 _TARGET = re.compile(r"T\d+")
 
 
@@ -63,6 +69,22 @@ def _entry(group: list[Figure]) -> dict[str, object]:
     return entry
 
 
+def table(entries: Mapping[str, Any]) -> str:
+    """The figures of results.json in Markdown, a row each."""
+    rows = ["| | work | target | measured | published |", "|---|---|---|---|---|"]
+    for name, entry in entries.items():
+        for part, figure in entry.get("parts", {name: entry}).items():
+            measured = f"{figure['measured']} {figure['unit']}".strip()
+            if not figure["met"]:
+                measured += ", **not met**"
+            published = figure["published"]
+            if published:
+                published += f" ({figure['source']})"
+            cells = (part, figure["what"], figure["target"], measured, published)
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
 def main() -> int:
     """0 when every target is met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -73,7 +95,9 @@ def main() -> int:
         for figure in importlib.import_module(name).figures():
             print(figure, flush=True)
             found.append(figure)
-    (HERE / "results.json").write_text(json.dumps(results(found), indent=2) + "\n")
+    entries = results(found)
+    (HERE / "results.json").write_text(json.dumps(entries, indent=2) + "\n")
+    (HERE / "results.md").write_text(f"{_HEAD}\n{table(entries)}")
     return 0 if all(f.met for f in found) else 1
 
 
