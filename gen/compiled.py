@@ -89,7 +89,10 @@ def compile_model(
             folding=options.folding or None,
             samples=options.interleave,
         ),
-        alternatives=(optimise(streamlined.source, join=True),),
+        alternatives=(
+            optimise(streamlined.source, join=True),
+            optimise(streamlined.source, shrink=False),
+        ),
     )
     if design.limit:
         say(design.limit)

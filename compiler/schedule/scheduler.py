@@ -43,15 +43,31 @@ def schedule(
 
 
 def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Space]:
-    """The foldings of every form that differs and has the kernels that a folding is given for."""
+    """The foldings of every form that differs and that a given folding fits.
+
+    :raises ThresherError: it fits none; what is wrong with the first that has its kernels.
+    """
     forms: dict[str, Lowered] = {}
     for graph in graphs:
-        forms.setdefault(to_text(graph), lower(graph, options.samples))
+        text = to_text(graph)
+        if text not in forms:
+            forms[text] = lower(graph, options.samples)
     folding = options.folding or {}
     fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
     found = fitting or list(forms.values())[:1]
     ultra = bool(options.limits.get("uram"))
-    return [Space(f, check_folding(f.requests, folding, ultra), options.limits) for f in found]
+    spaces: list[Space] = []
+    refused: list[ThresherError] = []
+    for form in found:
+        try:
+            given = check_folding(form.requests, folding, ultra)
+        except ThresherError as e:
+            refused.append(e)
+        else:
+            spaces.append(Space(form, given, options.limits))
+    if not spaces:
+        raise refused[0]
+    return spaces
 
 
 class _Search:

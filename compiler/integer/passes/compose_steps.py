@@ -46,6 +46,7 @@ class _Compose(Rewriter):
             if moved is None:
                 break
             x, function = moved  # 2
+            channel = None if function.channels == 1 else channel
         return x, function, channel
 
 

@@ -160,6 +160,18 @@ def test_compose_steps_with_a_constant(rng, op, turned, constant, shift):
     assert kinds(applied(compose_steps, graph_of(b, [x], [out]))) == {"Step": 1}
 
 
+def test_compose_steps_with_a_constant_that_makes_channels_equal():
+    """Thresholds 1 and 2 are one on multiples of 4."""
+    b = Builder()
+    x = b.input((1, 2), -9, 9, name="x")
+    moved = b.binary("mul", x, 4)
+    function = StepFunction(moved.lo, moved.hi, np.array([[1], [2]]), np.array([[0, 1]]))
+    out = b.step(moved, function, np.array([[0, 1]]))
+    (step,) = applied(compose_steps, graph_of(b, [x], [out])).block.nodes
+    assert isinstance(step, Step)
+    assert step.channel is None
+
+
 def test_merge_matmuls(rng):
     b = Builder()
     x = b.input((2, 3), -8, 7, name="x")
