@@ -32,17 +32,16 @@ def table_luts(words: Sequence[int], width: int, spare: int = 0) -> int:
     A bit that depends on one address bit alone is that bit. For functions of more than seven inputs
     ABC finds no good tree of multiplexers, and takes near twice the LUTs.
     """
-    table = np.array(words, dtype=object)
     bits = len(words).bit_length() - 1
+    columns = np.array([[word >> bit & 1 for bit in range(width)] for word in words], bool)
+    depends = np.zeros(width, np.int64)
+    for k in range(bits):
+        pairs = columns.reshape(-1, 2, 1 << k, width)
+        depends += (pairs[:, 0] != pairs[:, 1]).any(axis=(0, 1))
     total = 0
-    for bit in range(width):
-        column = (table >> bit & 1).astype(bool)
-        depends = sum(
-            bool((pairs[:, 0] != pairs[:, 1]).any())
-            for pairs in (column.reshape(-1, 2, 1 << k) for k in range(bits))
-        )
-        if depends > (not spare):
+    for count in depends.tolist():
+        if count > (not spare):
             most = _LUT_INPUTS - spare
-            luts = 1 if depends <= most else spare + (1 << max(0, depends - _LUT_INPUTS))
-            total += luts if depends + spare <= _LUT_INPUTS + 1 else -(-_WIDE_TABLE * luts // 10)
+            luts = 1 if count <= most else spare + (1 << max(0, count - _LUT_INPUTS))
+            total += luts if count + spare <= _LUT_INPUTS + 1 else -(-_WIDE_TABLE * luts // 10)
     return total

@@ -1,7 +1,7 @@
 """Step functions as a search among constant thresholds, each lane its own."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from amaranth.hdl import Cat, Const, Module, Value
 
@@ -13,6 +13,8 @@ from thresher.rtl.searchplan import Guess, Round, SearchPlan, plan_search
 from thresher.rtl.steppipeline import area_cost
 
 __all__ = ["SearchStep"]
+
+_planned = lru_cache(1 << 12)(plan_search)
 
 
 class SearchStep(IndexedStep):
@@ -48,10 +50,10 @@ class SearchStep(IndexedStep):
         return best[1]
 
     def _plan(self, channel: int, bisections: int) -> SearchPlan | None:
-        marks = self.columns[channel].tolist()
+        marks = tuple(self.columns[channel].tolist())
         marks = marks[::-1] if self.inverted else marks
         f = self.function
-        return plan_search(marks, self.index_bits, f.lo, f.hi, bisections=bisections)
+        return _planned(marks, self.index_bits, f.lo, f.hi, bisections=bisections)
 
     @property
     def _width(self) -> int:
@@ -170,6 +172,7 @@ def _guess(
     return index, held(m, rest, enable, f"{name}_rest_in", force=above, to=guess.most)
 
 
+@lru_cache(1 << 12)
 def _plan_resources(plan: SearchPlan, width: int) -> Resources:
     """The estimate for one lane whose arguments have this many bits."""
     return Resources(lut=_plan_luts(plan, width), ff=_plan_ffs(plan, width))

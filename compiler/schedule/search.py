@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import numpy as np
+
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.choice import MEMORIES, Choice, Limits
 from thresher.compiler.schedule.dataflows import products
@@ -201,20 +203,27 @@ def _undominated(choices: list[Choice], keys: Sequence[str]) -> list[Choice]:
 def _combined(
     states: list[_State], choices: list[Choice], keys: Sequence[str], limits: Limits
 ) -> list[_State]:
-    made = []
-    for choice in choices:
-        more = tuple(choice.used[k] for k in keys)
-        for state in states:
-            used = tuple(a + b for a, b in zip(state.used, more, strict=True))
-            if all(u <= limits[k] for u, k in zip(used, keys, strict=True)):
-                made.append(_State(state.area + choice.area, used, choice, state))
-    made.sort(key=lambda s: (s.area, s.used))
-    kept: list[_State] = []
-    for state in made:
-        if not any(all(a <= b for a, b in zip(k.used, state.used, strict=True)) for k in kept):
-            kept.append(state)
-    step = -(-len(kept) // _MOST_STATES)
-    return kept[:: max(1, step)]
+    """Every state with every choice, but for those over a limit and those that another one beats.
+
+    Beaten is what takes no less of anything; of those kept, areas ascend.
+    """
+    before = np.array([s.used for s in states], np.int64).reshape(1, len(states), len(keys))
+    more = np.array([[c.used[k] for k in keys] for c in choices], np.int64)
+    used = before + more.reshape(len(choices), 1, len(keys))
+    fits = np.nonzero((used <= np.array([limits[k] for k in keys], np.int64)).all(axis=-1))
+    chosen, state = (index.tolist() for index in fits)
+    used = used[fits]
+    areas = [choices[c].area + states[s].area for c, s in zip(chosen, state, strict=True)]
+    kept, count = np.empty_like(used), 0
+    found: list[_State] = []
+    for k in np.lexsort((*used.T[::-1], areas)).tolist():
+        if not (kept[:count] <= used[k]).all(axis=1).any():
+            kept[count] = used[k]
+            count += 1
+            total = tuple(used[k].tolist())
+            found.append(_State(areas[k], total, choices[chosen[k]], states[state[k]]))
+    step = -(-len(found) // _MOST_STATES)
+    return found[:: max(1, step)]
 
 
 def last_true(values: Sequence[T], holds: Callable[[T], bool]) -> T | None:
