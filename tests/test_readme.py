@@ -1,5 +1,6 @@
 """The README's first own model, as written."""
 
+import json
 import re
 import subprocess
 import sys
@@ -42,3 +43,16 @@ def test_the_demo_rows_are_those_of_the_demo(repo: Path) -> None:
     for line in pasted.strip().splitlines():
         name = re.split(r"\s{2,}", line.strip())[0]
         assert f'"{name}"' in source, name
+
+
+def test_the_figures_are_those_of_the_benchmarks(repo: Path) -> None:
+    text = (repo / "README.md").read_text()
+    pasted = text.split("<!-- figures -->")[1].split("<!-- /figures -->")[0]
+    entries = json.loads((repo / "benchmarks" / "results.json").read_text())
+    figures = {n: f for e, v in entries.items() for n, f in v.get("parts", {e: v}).items()}
+    rows = [row.split(" | ") for row in pasted.strip().splitlines()[2:]]
+    assert rows
+    for name, _, target, measured, _ in rows:
+        figure = figures[name.removeprefix("| ")]
+        assert target == figure["target"]
+        assert measured == f"{figure['measured']} {figure['unit']}".strip()
