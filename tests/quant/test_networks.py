@@ -9,6 +9,7 @@ import pytest
 import torch
 from exporting import SAMPLES, calibrate, differences
 from networks import FAMILIES, NETWORKS, Quant, Squashed, TwoLstms
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from thresher.quant import export_onnx
@@ -65,11 +66,19 @@ def test_long_sums_differ_at_ties_only(tmp_path: Path) -> None:
     differs must be one that Brevitas gives too when its own sums move by their rounding error.
     """
     torch.manual_seed(1)
-    module: Any = FAMILIES["channel6"].lstm(300, 64)
-    x = torch.randn(4, 64, 300)
+    module: Any = FAMILIES["channel6"].lstm(300, 128)
+    x = torch.randn(10, 256, 300)  # where a few dozen codes differ, with AVX-512
     calibrate(module, {"inp": x})
     model = export_onnx(module, x[:, :2], tmp_path / "long.onnx")
     assert_equal_but_for_ties(model, module, x)
+    (scan,) = (node for node in model.graph.node if node.op_type == "Scan")
+    (body,) = (a.g for a in scan.attribute if a.name == "body")
+    (codes,) = (t for t in body.initializer if t.name == "lstm_l0.input_Wi_codes")
+    wrong = numpy_helper.to_array(codes).copy()
+    wrong[0] = -wrong[0]  # one of 300 features, in one of four gates
+    codes.CopyFrom(numpy_helper.from_array(wrong, codes.name))
+    with pytest.raises(AssertionError):
+        assert_equal_but_for_ties(model, module, x[:, :32])
 
 
 def assert_equal_but_for_ties(model: onnx.ModelProto, module: nn.Module, x: Tensor) -> None:
