@@ -1,4 +1,4 @@
-"""The direction of dependencies: rtl <- compiler <- gen <- sim, boards; quant stands alone.
+"""The direction of dependencies: rtl <- compiler <- gen <- sim <- boards; quant stands alone.
 
 The command line (`thresher.gen.cli`) starts everything, so it alone in `gen` may import `sim` and
 `boards`; in return nobody may import it.
@@ -18,7 +18,7 @@ ALLOWED = {
     "compiler": {"rtl"},
     "gen": {"compiler", "rtl"},
     "sim": {"gen", "compiler", "rtl"},
-    "boards": {"gen", "compiler", "rtl"},
+    "boards": {"sim", "gen", "compiler", "rtl"},
     "quant": set(),
 }
 TRAINING = {"torch", "brevitas", "onnxoptimizer"}
