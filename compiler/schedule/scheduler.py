@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from heapq import heappop, heappush
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.ir import IntegerGraph
@@ -89,38 +90,53 @@ class _Search:
 
     def _fastest(self, limits: Limits) -> Design:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
-        spare = dict(limits)
+        spare, least = dict(limits), 0
         for attempt in range(_ATTEMPTS):
             found = self._least(spare)
             if found is None:
                 break
-            candidate = found[0].candidate(found[1])
+            family, folding, interval = found
+            least = least or interval
+            candidate = family.candidate(folding)
             over = _over(candidate.resources, self.limits)
             if not over:
                 over = _over(estimate(candidate.final), self.limits)
                 if not over:
-                    return self._told(found[0], candidate)
-            _tighten(spare, found[0], found[1], over, attempt)
+                    return self._told(*self._faster(family, candidate, range(least, interval)))
+            _tighten(spare, family, folding, over, attempt)
         raise self._too_small(limits)
 
-    def _least(self, limits: Limits) -> tuple[Family, Folding] | None:
-        """The family and folding with the least interval, and of these the least area."""
+    def _faster(
+        self, chosen: Family, candidate: Candidate, intervals: range
+    ) -> tuple[Family, Candidate]:
+        """The first of these intervals that a family can keep, or else what was chosen.
+
+        The kernels alone would keep these intervals within the limits.
+        """
+        failed: set[tuple[int, int]] = set()
+        for interval in intervals:
+            for number, family in enumerate(self.families):
+                folding = family.for_interval(interval, self.limits) if family.alternatives else None
+                if folding is None or (number, family.area(folding)) in failed:
+                    continue
+                failed.add((number, family.area(folding)))
+                found = self._meeting(family, folding, interval)
+                if found is not None:
+                    return family, found
+        return chosen, candidate
+
+    def _least(self, limits: Limits) -> tuple[Family, Folding, int] | None:
+        """The family and folding with the least interval, which is told, and of these least area."""
         best: int | None = None
-        found: tuple[Family, Folding] | None = None
         for family in sorted(self.families, key=lambda f: f.fastest):
-            interval = family.least_interval(limits, best)
-            if interval is not None:
-                best = interval
-                folding = family.for_interval(interval, limits) or family.at(interval, limits)
-                assert folding is not None
-                found = family, folding
-        if found is None:
-            folded = (
-                (f, folding) for f in self.families
-                if (folding := f.at(f.budgets[-1], limits)) is not None
-            )  # fmt: skip
-            return next(folded, None)
-        return found
+            best = family.least_interval(limits, best) or best
+        if best is not None:
+            return *next(self._by_area(best, limits)), best
+        for family in self.families:
+            folding = family.at(family.budgets[-1], limits)
+            if folding is not None:
+                return family, folding, family.candidate(folding).ideal.interval
+        return None
 
     def _too_small(self, limits: Limits) -> ThresherError:
         """Nothing fits: the resource that even the most folded design exceeds."""
@@ -140,10 +156,15 @@ class _Search:
         """The least area that keeps the target's interval."""
         interval = self.options.interval
         assert interval is not None
-        for family, folding in self._by_area(interval):
-            design = self._meeting(family, folding, interval)
-            if design is not None:
-                return design
+        best: tuple[int, Family, Candidate] | None = None
+        for family, folding in self._by_area(interval, self.limits):
+            if best is not None and best[0] <= family.area(folding):
+                break
+            found = self._meeting(family, folding, interval)
+            if found is not None and (best is None or family.area(found.folding) < best[0]):
+                best = family.area(found.folding), family, found
+        if best is not None:
+            return self._relaxed(best[1], best[2])
         if self.limits:
             nearest = self._fastest(self.limits)
             missed = self.options.misses(nearest.predicted)
@@ -161,36 +182,60 @@ class _Search:
             f"target: the design must reach {missed}; {nearest.limit}, even fully unrolled"
         )
 
-    def _by_area(self, interval: int) -> Iterator[tuple[Family, Folding]]:
-        """The families that can keep an interval, the one with the least area first."""
-        found: list[tuple[int, int, Family, Folding]] = []
-        for family in self.families:
-            folding = family.for_interval(interval, self.limits)
-            if folding is not None:
-                kernels = (family.space.choice(n, f).area for n, f in folding.items())
-                found.append((sum(kernels), len(found), family, folding))
-        for _, _, family, folding in sorted(found, key=lambda f: f[:2]):
-            yield family, folding
+    def _by_area(self, interval: int, limits: Limits) -> Iterator[tuple[Family, Folding]]:
+        """The families that can keep an interval, the one with the least area first.
 
-    def _meeting(self, family: Family, folding: Folding, interval: int) -> Design | None:
-        """The design of the family that meets the targets and fits, if there is one."""
+        A family is only looked at closely where no other one is known to take less.
+        """
+        waiting: list[tuple[int, int, Folding | None]] = []
+        for number, family in enumerate(self.families):
+            bound = family.least_area(interval, limits)
+            if bound is not None:
+                heappush(waiting, (bound, number, None))
+        while waiting:
+            _, number, folding = heappop(waiting)
+            family = self.families[number]
+            if folding is not None:
+                yield family, folding
+                continue
+            folding = family.for_interval(interval, limits)
+            if folding is not None:
+                heappush(waiting, (family.area(folding), number, folding))
+
+    def _meeting(self, family: Family, folding: Folding, interval: int) -> Candidate | None:
+        """The family's candidate that keeps the interval and fits, if there is one.
+
+        Where the FIFOs and all else between the kernels are too much, the next best folding is
+        looked at, and the next; where these are not worth their time, or all too large, the kernels
+        get less.
+        """
         spare, asked = dict(self.limits), interval
-        for attempt in range(_ATTEMPTS):
+        excluded: list[Folding] = []
+        for attempt in range(_ATTEMPTS + family.alternatives):
             candidate = family.candidate(folding)
-            late = candidate.ideal.interval - interval
-            over = {} if late > 0 else _over(candidate.resources, self.limits)
+            late, over = self._misfit(candidate, interval)
             if late <= 0 and not over:
-                late = candidate.final.predicted.interval - interval
-                over = _over(estimate(candidate.final), self.limits)
-                if late <= 0 and not over:
-                    return self._relaxed(family, candidate)
-            asked -= max(0, late)
-            _tighten(spare, family, folding, over, attempt)
-            again = family.for_interval(asked, spare) if asked > 0 else None
+                return candidate
+            if late <= 0 and attempt < family.alternatives:
+                excluded.append(folding)
+            else:
+                asked -= max(0, late)
+                shift = max(0, attempt - family.alternatives)
+                _tighten(spare, family, folding, over, shift)
+            again = family.for_interval(asked, spare, excluded) if asked > 0 else None
             if again is None:
                 return None
             folding = again
         return None
+
+    def _misfit(self, candidate: Candidate, interval: int) -> tuple[int, dict[str, int]]:
+        """(cycles above the interval, resources above their limits); looked at in full if need be."""
+        late = candidate.ideal.interval - interval
+        over = {} if late > 0 else _over(candidate.resources, self.limits)
+        if late > 0 or over:
+            return late, over
+        late = candidate.final.predicted.interval - interval
+        return late, _over(estimate(candidate.final), self.limits)
 
     def _for_latency(self) -> Design:
         """The least area whose latency, and interval if asked for, meet the targets."""
