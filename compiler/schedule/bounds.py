@@ -65,7 +65,7 @@ def _folded(p: MVAU, total: Resources) -> Resources:
 
 
 def _unfolded(p: MVAU) -> Resources:
-    """Case 2; the digits of w are where w and 3 w differ (of the canonical form, its width apart)."""
+    """Case 2; w has as many canonical signed digits as there are bits where w and 3 w differ."""
     magnitude = np.abs(p.weights)
     digits = np.bitwise_count(magnitude ^ (3 * magnitude)).sum(axis=0, dtype=np.int64)
     return Resources(lut=int(np.maximum(0, digits - 1).sum()) * _overlap(p))

@@ -1,14 +1,14 @@
 """Which folding of which form of the network: the search behind `schedule`.
 
 A *family* is one form of the graph with a dataflow for each product inside a loop, and the steps
-there either small or fast. In a family,
-an interval of T cycles a frame asks of kernels outside loops that they keep T; and of kernels
-inside to keep a budget B <= T, for a step takes B and the latency round the loop. B is the largest
-one with which the solver's count for the loop stays within T: the slower the kernels, the smaller.
-Under these budgets `Space.cheapest` gives the least area.
+there either small or fast. In a family, an interval of T cycles a frame asks of kernels outside
+loops that they keep T; and of kernels inside to keep a budget B <= T, for a step takes B and the
+latency round the loop. A kernel that cannot keep B is as fast as it can be. B is the largest one
+with which the solver's count for the loop stays within T. Under these budgets `Space.cheapest`
+gives the least area, exactly; that all kernels of a loop share B is what is not exact.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
@@ -49,10 +49,12 @@ class Family:
         return [c for c in self.space.choices[name] if dataflow in (None, c.dataflow)]
 
     def _cycles(self, names: Sequence[str]) -> list[int]:
-        """The budgets that differ for these kernels, ascending, from the least that all keep."""
-        least = max((self._choices(n)[0].cycles for n in names), default=1)
-        found = {c.cycles for n in names for c in self._choices(n)}
-        return sorted({b for b in found if b > least} | {least})
+        """The budgets that differ for these kernels, ascending."""
+        return sorted({c.cycles for n in names for c in self._choices(n)} or {1})
+
+    def _budgets(self, names: Iterable[str], budget: int) -> dict[str, int]:
+        """One budget for all of them; a kernel that cannot keep it is as fast as it can be."""
+        return {n: max(budget, self._choices(n)[0].cycles) for n in names}
 
     @cached_property
     def inner_budgets(self) -> list[int]:
@@ -67,7 +69,7 @@ class Family:
     @cached_property
     def fastest(self) -> int:
         """No interval is below this one."""
-        return self.budgets[0]
+        return max((self._choices(n)[0].cycles for n in self.space.choices), default=1)
 
     def _under(
         self, budgets: Mapping[str, int], limits: Limits, excluded: Collection[Folding] = ()
@@ -81,7 +83,7 @@ class Family:
 
     def spent(self, budget: int) -> int:
         """Cycles a frame of the loops with this budget inside and all else as fast as can be."""
-        folding = self._under(dict.fromkeys(self.inner, budget), {})
+        folding = self._under(self._budgets(self.inner, budget), {})
         assert folding is not None
         key = tuple(tuple(sorted(folding[name].items())) for name in self.inner)
         if key not in self._spent:
@@ -130,12 +132,12 @@ class Family:
             inner = next((b for b in kept if self.spent(b) <= interval), None)
             if inner is None:
                 return None
-            budgets |= dict.fromkeys(self.inner, inner)
+            budgets |= self._budgets(self.inner, inner)
         return self._under(budgets, limits, excluded)
 
     def at(self, budget: int, limits: Limits) -> Folding | None:
         """The least area with one budget for all kernels."""
-        return self._under(dict.fromkeys(self.space.choices, budget), limits)
+        return self._under(self._budgets(self.space.choices, budget), limits)
 
     def least_interval(self, limits: Limits, below: int | None = None) -> int | None:
         """The least interval that can be kept within the limits, and is below one if given."""

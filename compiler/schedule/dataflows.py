@@ -56,9 +56,7 @@ def with_broadcast(request: Request, node: ir.MatMul) -> Request:
     flows += (broadcast, {**broadcast, "lut": tuple(sorted(powers | {*divisors(n)}))})
     made = replace(request, dataflows=flows, make=make, cycles=cycles, broken=_broken)
     pairs = {
-        (rows, lanes)
-        for rows in divisors(n)
-        for lanes in _lanes(made, rows, divisors(rows), k, n)
+        (rows, lanes) for rows in divisors(n) for lanes in _lanes(made, rows, divisors(rows), k, n)
     }
 
     def searched(folding: Mapping[str, int]) -> bool:

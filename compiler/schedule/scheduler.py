@@ -10,15 +10,15 @@ from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.text import to_text
 from thresher.compiler.schedule.assemble import Lowered, lower
 from thresher.compiler.schedule.candidate import Candidate
-from thresher.compiler.schedule.choice import Choice, Limits, area, figures
+from thresher.compiler.schedule.choice import Choice, Limits, area
 from thresher.compiler.schedule.choose import Family, families
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design
+from thresher.compiler.schedule.fits import excess, scarcest, tighten, too_small
 from thresher.compiler.schedule.folding import Folding, check_folding
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.search import Space, last_true
 from thresher.compiler.schedule.targets import ScheduleOptions
-from thresher.rtl.kernel import Resources
 
 __all__ = ["ScheduleOptions", "schedule"]
 
@@ -98,13 +98,13 @@ class _Search:
             family, folding, interval = found
             least = least or interval
             candidate = family.candidate(folding)
-            over = _over(candidate.resources, self.limits)
+            over = excess(candidate.resources, self.limits)
             if not over:
-                over = _over(estimate(candidate.final), self.limits)
+                over = excess(estimate(candidate.final), self.limits)
                 if not over:
                     return self._told(*self._faster(family, candidate, range(least, interval)))
-            _tighten(spare, family, folding, over, attempt)
-        raise self._too_small(limits)
+            tighten(spare, family, folding, over, attempt)
+        raise too_small(self.families, limits)
 
     def _faster(
         self, chosen: Family, candidate: Candidate, intervals: range
@@ -116,7 +116,9 @@ class _Search:
         failed: set[tuple[int, int]] = set()
         for interval in intervals:
             for number, family in enumerate(self.families):
-                folding = family.for_interval(interval, self.limits) if family.alternatives else None
+                folding = (
+                    family.for_interval(interval, self.limits) if family.alternatives else None
+                )
                 if folding is None or (number, family.area(folding)) in failed:
                     continue
                 failed.add((number, family.area(folding)))
@@ -126,7 +128,7 @@ class _Search:
         return chosen, candidate
 
     def _least(self, limits: Limits) -> tuple[Family, Folding, int] | None:
-        """The family and folding with the least interval, which is told, and of these least area."""
+        """(family, folding, interval): the least interval, and of these the least area."""
         best: int | None = None
         for family in sorted(self.families, key=lambda f: f.fastest):
             best = family.least_interval(limits, best) or best
@@ -137,20 +139,6 @@ class _Search:
             if folding is not None:
                 return family, folding, family.candidate(folding).ideal.interval
         return None
-
-    def _too_small(self, limits: Limits) -> ThresherError:
-        """Nothing fits: the resource that even the most folded design exceeds."""
-        figure = ""
-        for family in self.families:
-            folding = family.at(family.budgets[-1], {})
-            assert folding is not None
-            over = _over(family.candidate(folding).resources, limits)
-            for name, excess in over.items():
-                label, limit, need = _shown(name, limits[name], limits[name] + excess)
-                figure = f"{label} = {limit}, not take {need} even folded the most; allow {need}"
-                break
-        figure = figure or "these limits together; allow more of the scarcest"
-        return ThresherError(f"capacity: the design must fit {figure}")
 
     def _for_interval(self) -> Design:
         """The least area that keeps the target's interval."""
@@ -171,7 +159,7 @@ class _Search:
             if missed is None:
                 return nearest
             raise ThresherError(
-                f"target: the design must reach {missed} within {self._scarcest(nearest)}; "
+                f"target: the design must reach {missed} within {scarcest(nearest, self.limits)}; "
                 f"{nearest.limit}"
             )
         nearest = self._fastest({})
@@ -221,7 +209,7 @@ class _Search:
             else:
                 asked -= max(0, late)
                 shift = max(0, attempt - family.alternatives)
-                _tighten(spare, family, folding, over, shift)
+                tighten(spare, family, folding, over, shift)
             again = family.for_interval(asked, spare, excluded) if asked > 0 else None
             if again is None:
                 return None
@@ -229,13 +217,13 @@ class _Search:
         return None
 
     def _misfit(self, candidate: Candidate, interval: int) -> tuple[int, dict[str, int]]:
-        """(cycles above the interval, resources above their limits); looked at in full if need be."""
+        """(cycles above the interval, resources above their limits); the FIFOs' too."""
         late = candidate.ideal.interval - interval
-        over = {} if late > 0 else _over(candidate.resources, self.limits)
+        over = {} if late > 0 else excess(candidate.resources, self.limits)
         if late > 0 or over:
             return late, over
         late = candidate.final.predicted.interval - interval
-        return late, _over(estimate(candidate.final), self.limits)
+        return late, excess(estimate(candidate.final), self.limits)
 
     def _for_latency(self) -> Design:
         """The least area whose latency, and interval if asked for, meet the targets."""
@@ -254,7 +242,7 @@ class _Search:
                 if folding is None or number == _ATTEMPTS:
                     break
                 candidate = family.candidate(folding)
-                if _over(candidate.resources, self.limits):
+                if excess(candidate.resources, self.limits):
                     continue
                 if self.options.misses(candidate.final.predicted) is None:
                     found.append((area(candidate.resources), len(found), family, candidate))
@@ -266,7 +254,7 @@ class _Search:
         missed = self.options.misses(nearest.predicted)
         if missed is None:
             return nearest
-        within = f" within {self._scarcest(nearest)}" if self.limits else ""
+        within = f" within {scarcest(nearest, self.limits)}" if self.limits else ""
         raise ThresherError(f"target: the design must reach {missed}{within}; {nearest.limit}")
 
     def _relaxed(self, family: Family, chosen: Candidate) -> Design:
@@ -288,7 +276,7 @@ class _Search:
                 folding[name] = choice.folding
         if folding != chosen.folding:
             relaxed = family.candidate(folding)
-            fits = not _over(estimate(relaxed.final), self.limits)
+            fits = not excess(estimate(relaxed.final), self.limits)
             if fits and self.options.misses(relaxed.final.predicted) is None:
                 return self._told(family, relaxed)
         return self._told(family, chosen)
@@ -302,33 +290,5 @@ class _Search:
         cycles = family.space.choice(name, candidate.folding[name]).cycles
         limit = f"kernel '{name}' limits it with {cycles} of {design.predicted.interval} cycles"
         if self.limits:
-            limit += f", {self._scarcest(design)}"
+            limit += f", {scarcest(design, self.limits)}"
         return replace(design, limit=limit)
-
-    def _scarcest(self, design: Design) -> str:
-        """The limited resource of which least is left."""
-        used = figures(estimate(design))
-        name = max(self.limits, key=lambda n: used[n] / max(1, self.limits[n]))
-        label, limit, _ = _shown(name, self.limits[name], used[name])
-        return f"{label} = {limit}"
-
-
-def _tighten(
-    spare: dict[str, int], family: Family, folding: Folding, over: Limits, attempt: int
-) -> None:
-    """Leave the kernels less than they take in this folding, by the excess and ever more."""
-    choices = [family.space.choice(name, f) for name, f in folding.items()]
-    for name, excess in over.items():
-        taken = sum(choice.used[name] for choice in choices)
-        spare[name] = min(spare[name], taken) - (excess << attempt)
-
-
-def _over(used: Resources, limits: Limits) -> dict[str, int]:
-    """By resource how much is used beyond the limit."""
-    found = figures(used)
-    return {n: found[n] - most for n, most in limits.items() if n in found and found[n] > most}
-
-
-def _shown(name: str, limit: int, need: int) -> tuple[str, int, int]:
-    """A resource as users call it: block RAMs in units of 36 Kbit."""
-    return ("bram36", limit // 2, -(-need // 2)) if name == "bram18" else (name, limit, need)

@@ -1,11 +1,10 @@
 """The foldings that a design may have, and the cheapest choice among them.
 
 A kernel takes as many cycles a frame as the busiest of its ports moves beats (an MVAU: as it has
-folds). Under a budget of cycles every kernel keeps the foldings that are within it and that no
-other one beats in area and in all limited resources; where LUTs or block RAMs are limited, each
-with its memory in either. `Space.cheapest` combines them: the least area in which all kernels
-together stay within the limits, by dynamic programming over the sets of kernels; nothing is given
-up but what another combination beats in every respect.
+folds). Under a budget of cycles every kernel keeps the foldings of its space (`Request.space`) that
+are within it and that no other one beats in area and in all limited resources; where LUTs or block
+RAMs are limited, each with its memory in either. `Space.cheapest` combines them: the least sum of
+areas with which all kernels together stay within the limits, exactly (`knapsack`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
