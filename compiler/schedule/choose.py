@@ -141,7 +141,7 @@ class Family:
 
     def least_interval(self, limits: Limits, below: int | None = None) -> int | None:
         """The least interval that can be kept within the limits, and is below one if given."""
-        if self.at(self.budgets[-1], limits) is None:
+        if below is None and self.at(self.budgets[-1], limits) is None:
             return None
         if self.inner:
             most = max(self.budgets[-1], self.spent(self.inner_budgets[-1]))
