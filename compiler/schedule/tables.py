@@ -172,12 +172,8 @@ def _channels(channels: Sequence[Channel], kept: Sequence[bool]) -> tuple[np.nda
     found["producer"] = found["consumer"] = found["limits_at"] = -1
     bounded = found["capacity"] < UNBOUNDED
     found["keep"] = np.where(kept, UNBOUNDED, np.where(bounded, capacities, 0))
-    sizes = np.array(
-        [
-            1 << (max(1, count, min(capacity, _FIRST_SIZE)) - 1).bit_length()
-            for capacity, count in zip(capacities, counts, strict=True)
-        ]
-    )
+    least = np.where(kept, _FIRST_SIZE, np.minimum(capacities, _FIRST_SIZE))
+    sizes = 1 << np.ceil(np.log2(np.maximum(least, counts))).astype(np.int64)
     found["put_mask"] = found["take_mask"] = sizes - 1
     found["put_at"] = found["take_at"] = starts = np.cumsum(sizes) - sizes
     put_times, take_times = np.zeros((2, sizes.sum()), np.int64)
