@@ -188,20 +188,19 @@ def fire(
         work.current = _NONE
 
 
-@compiled(CHANNEL, MOVE, TAKE, GIVE, _CYCLES, ORDER, _CYCLES, _CYCLES, _CYCLES)
+@compiled(CHANNEL, CHANNEL, MOVE, TAKE, GIVE, _CYCLES, ORDER, _CYCLES, _CYCLES, _CYCLES)
 def put_off(
-    channels: Rows, moves: Rows, takes: Rows, gives: Rows, take_times: Rows, order: Rows,
-    latest: Rows, late_puts: Rows, late_takes: Rows,
+    ends: Rows, channels: Rows, moves: Rows, takes: Rows, gives: Rows, take_times: Rows,
+    order: Rows, latest: Rows, late_puts: Rows, late_takes: Rows,
 ) -> int:  # fmt: skip
     """The latest cycle of each transfer, from the last one backwards.
 
-    Counts of puts and takes go back to where they were at the start.
-
+    :param ends: the channels as `fire` left them.
+    :param channels: a copy, in which the counts of puts and takes go back to those of the start.
     :param order: what fired, all of it.
     :param latest: by process, the latest cycle of its last firing.
     :param late_puts: in stretches as those of `fire`; filled in.
     """
-    puts, taken = channels["puts"].copy(), channels["takes"].copy()
     for note in range(len(order) - 1, -1, -1):
         number, at = order[note].process, order[note].move
         move, last = moves[at], moves[at + 1]
@@ -210,7 +209,7 @@ def put_off(
             for row in range(move.gives, last.gives):
                 channel = channels[gives[row].channel]
                 channel.puts -= 1
-                if channel.puts < taken[gives[row].channel]:
+                if channel.puts < ends[gives[row].channel].takes:
                     take = late_takes[channel.take_at + channel.puts]
                     time = min(time, take - channel.forward)
             for row in range(move.takes, last.takes):
@@ -219,7 +218,7 @@ def put_off(
                 if channel.sink:
                     time = min(time, take_times[channel.take_at + channel.takes])
                 beat = channel.takes + channel.capacity
-                if beat < puts[takes[row].channel]:
+                if beat < ends[takes[row].channel].puts:
                     time = min(time, late_puts[channel.put_at + beat] - channel.backward)
             for row in range(move.gives, last.gives):
                 channel = channels[gives[row].channel]

@@ -71,7 +71,7 @@ def _latest(run: Run) -> tuple[np.ndarray, np.ndarray]:
     late_takes = np.full(len(made.take_times), horizon)
     latest = np.full(len(made.processes), horizon)
     put_off(
-        made.channels.copy(), made.moves, made.takes, made.gives, made.take_times,
-        made.order[: made.work["ordered"][0]], latest, late_puts, late_takes,
+        made.channels, made.channels.copy(), made.moves, made.takes, made.gives,
+        made.take_times, made.order[: made.work["ordered"][0]], latest, late_puts, late_takes,
     )  # fmt: skip
     return late_puts, late_takes

@@ -90,8 +90,8 @@ def _longer(rows: np.ndarray, kind: str, times: np.ndarray, channel: int) -> np.
     """The stretches of puts or takes laid out anew, those longer that are nearly full."""
     counts, starts, sizes = rows[f"{kind}s"], rows[f"{kind}_at"].copy(), rows[f"{kind}_mask"] + 1
     grown = (rows["kept"] == 1) & (2 * counts > sizes)
-    grown[channel] = True
     longer = np.where(grown, 2 * sizes, sizes)
+    longer[channel] = 4 * sizes[channel]
     ends = np.cumsum(longer)
     found = np.zeros(ends[-1], np.int64)
     for k, (start, size, new, end) in enumerate(
@@ -100,7 +100,7 @@ def _longer(rows: np.ndarray, kind: str, times: np.ndarray, channel: int) -> np.
         old = times[start : start + size]
         if new == size:
             found[end - new : end] = old
-        else:  # beat k goes from k mod size to k mod 2 size
+        else:  # beat k goes from k mod size to k mod new
             first = max(0, int(counts[k]) - size)
             beats = np.arange(first, first + size)
             found[end - new + beats % new] = old[beats % size]
