@@ -29,7 +29,10 @@ class Run:
     def __init__(self, network: Network, frames: int, record: bool = False) -> None:
         self.network, self.frames = network, frames
         self.plan = plan(network, frames, keep_fifos=record)
-        self.tables, self._numbers = tables(self.plan, record)
+        self.tables, self._numbers = tables(self.plan)
+        if record:
+            self._fire()
+            self.tables, _ = tables(self.plan, before=self.tables)
 
     def run(self, limits: Mapping[str, np.ndarray] | None = None) -> None:
         """Fire everything that can.
@@ -63,10 +66,7 @@ class Run:
                 return
             if status == firing.LATE:
                 raise Late(self.plan.programs[int(made.work["current"][0])].name)
-            if status == firing.ORDER_FULL:
-                made.order = np.concatenate([made.order, np.zeros_like(made.order)])
-            else:
-                made.lengthen(int(made.work["subject"][0]))
+            made.lengthen(int(made.work["subject"][0]))
 
     def number(self, channel: Channel) -> int:
         """Its row in the tables."""

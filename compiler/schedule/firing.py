@@ -11,9 +11,9 @@ import numpy as np
 from thresher.compiler.schedule.nopython import compiled, part
 from thresher.compiler.schedule.tables import CHANNEL, GIVE, MOVE, ORDER, PROCESS, TAKE, WORK
 
-__all__ = ["DONE", "LATE", "ORDER_FULL", "STRETCH_FULL", "fire", "put_off"]
+__all__ = ["DONE", "FULL", "LATE", "fire", "put_off"]
 
-DONE, LATE, STRETCH_FULL, ORDER_FULL = 0, 1, 2, 3
+DONE, LATE, FULL = 0, 1, 2
 _NOTHING, _INPUT, _ROOM = 1, 2, 3  # see tables.WAITS
 _NONE = -1
 _CYCLES = np.dtype(np.int64)
@@ -93,11 +93,12 @@ def _transfer(
 
 @part
 def _note(process: int, move: int, count: int, order: Rows, work: Row) -> None:
-    """Record that a process has fired, if that is asked for."""
-    if count > 0 and len(order) > 0:
-        order[work.ordered].process = process
-        order[work.ordered].move = move
-        order[work.ordered].count = count
+    """Count that a process has fired, and record it if there is room."""
+    if count > 0:
+        if work.ordered < len(order):
+            order[work.ordered].process = process
+            order[work.ordered].move = move
+            order[work.ordered].count = count
         work.ordered += 1
 
 
@@ -139,9 +140,7 @@ def _advance(
         full = _full(move, last, takes, gives, channels)
         if full != _NONE:
             work.subject = full
-            status = STRETCH_FULL
-        elif len(order) > 0 and work.ordered == len(order):
-            status = ORDER_FULL
+            status = FULL
         else:
             punctual = _transfer(
                 time, move, last, takes, gives, channels, put_times, take_times, limits,
@@ -164,11 +163,11 @@ def fire(
     """Fire all that can, in an order that respects who waits for whom.
 
     :param limits: the latest cycles of takes, from `limits_at` of their channel on.
-    :param order: what fired, if it has rows.
+    :param order: what fired; filled in as far as it has rows.
     :param queue: numbers of processes, a ring.
     :param works: one record.
-    :returns: DONE; or LATE, when process `current` is late; or what is too small: the order, or the
-        stretches of the channel `subject`.
+    :returns: DONE; or LATE, when process `current` is late; or FULL, when the stretches of channel
+        `subject` are too short.
     """
     work = works[0]
     while True:

@@ -72,6 +72,6 @@ def _latest(run: Run) -> tuple[np.ndarray, np.ndarray]:
     latest = np.full(len(made.processes), horizon)
     put_off(
         made.channels, made.channels.copy(), made.moves, made.takes, made.gives,
-        made.take_times, made.order[: made.work["ordered"][0]], latest, late_puts, late_takes,
+        made.take_times, made.order, latest, late_puts, late_takes,
     )  # fmt: skip
     return late_puts, late_takes

@@ -3,7 +3,8 @@
 Every channel has two stretches of cycles, of its puts and of its takes, which are used round and
 round. They start small and are made longer when they are full: a cycle may be written over when
 no one asks for it any more, unless the channel is kept. A stretch is 2^n long; the cycle of beat k
-is at its start + (k mod 2^n).
+is at its start + (k mod 2^n). A run that is recorded has been done before without a record, and so
+its stretches have the lengths that they need.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,18 +81,17 @@ class Tables:
         self.limits = np.concatenate(list(limits.values()), dtype=np.int64)
 
     def lengthen(self, channel: int) -> None:
-        """Make room for more of this channel's cycles, and of others that will soon be full."""
+        """Make room for four times as many of this channel's cycles."""
         rows = self.channels
         self.put_times = _longer(rows, "put", self.put_times, channel)
         self.take_times = _longer(rows, "take", self.take_times, channel)
 
 
 def _longer(rows: np.ndarray, kind: str, times: np.ndarray, channel: int) -> np.ndarray:
-    """The stretches of puts or takes laid out anew, those longer that are nearly full."""
+    """The stretches of puts or takes laid out anew, one of them longer."""
     counts, starts, sizes = rows[f"{kind}s"], rows[f"{kind}_at"].copy(), rows[f"{kind}_mask"] + 1
-    grown = (rows["kept"] == 1) & (2 * counts > sizes)
-    longer = np.where(grown, 2 * sizes, sizes)
-    longer[channel] = 4 * sizes[channel]
+    longer = sizes.copy()
+    longer[channel] *= 4
     ends = np.cumsum(longer)
     found = np.zeros(ends[-1], np.int64)
     for k, (start, size, new, end) in enumerate(
@@ -108,18 +108,19 @@ def _longer(rows: np.ndarray, kind: str, times: np.ndarray, channel: int) -> np.
     return found
 
 
-def tables(plan: Plan, record: bool) -> tuple[Tables, dict[int, int]]:
+def tables(plan: Plan, before: Tables | None = None) -> tuple[Tables, dict[int, int]]:
     """The arrays before anything has moved.
 
-    :param record: the order of firings is recorded, and all cycles are kept.
+    :param before: the same plan's after a run: this time the order of firings is recorded, and all
+        cycles are kept.
     :returns: and by id of each channel its number.
     """
     found = {id(c): c for program in plan.programs for c in program.channels.values()}
     numbers = {key: number for number, key in enumerate(found)}
     processes, moves, takes, gives = _programs(plan, numbers)
-    kept = found if record else {id(c) for c in (*plan.sources.values(), *plan.sinks.values())}
-    keeps = [key in kept for key in found]
-    channels, put_times, take_times = _channels(list(found.values()), keeps)
+    tops = {id(c) for c in (*plan.sources.values(), *plan.sinks.values())}
+    kept = [before is not None or key in tops for key in found]
+    channels, put_times, take_times = _channels(list(found.values()), kept, before)
     channels["sink"][[numbers[id(c)] for c in plan.sinks.values()]] = 1
     for process, row in enumerate(processes):
         first, end = moves["takes"][[row["first"], row["end"]]]
@@ -127,7 +128,7 @@ def tables(plan: Plan, record: bool) -> tuple[Tables, dict[int, int]]:
         first, end = moves["gives"][[row["first"], row["end"]]]
         channels["producer"][gives["channel"][first:end]] = process
     none = np.zeros(0, np.int64)
-    order = np.zeros(_FIRST_SIZE if record else 0, ORDER)
+    order = np.zeros(before.work["ordered"][0] if before else 0, ORDER)
     work = np.array([(0, len(processes), -1, 0, 0)], WORK)
     made = Tables(
         channels, processes, moves, takes, gives, put_times, take_times, limits=none, order=order,
@@ -160,7 +161,9 @@ def _programs(plan: Plan, numbers: Mapping[int, int]) -> tuple[np.ndarray, ...]:
     )  # fmt: skip
 
 
-def _channels(channels: Sequence[Channel], kept: Sequence[bool]) -> tuple[np.ndarray, ...]:
+def _channels(
+    channels: Sequence[Channel], kept: Sequence[bool], before: Tables | None
+) -> tuple[np.ndarray, ...]:
     """Channels without their processes, and the cycles of their puts and takes."""
     found = np.zeros(len(channels), CHANNEL)
     pipes = [channel.pipe for channel in channels]
@@ -172,11 +175,15 @@ def _channels(channels: Sequence[Channel], kept: Sequence[bool]) -> tuple[np.nda
     found["producer"] = found["consumer"] = found["limits_at"] = -1
     bounded = found["capacity"] < UNBOUNDED
     found["keep"] = np.where(kept, UNBOUNDED, np.where(bounded, capacities, 0))
-    least = np.where(kept, _FIRST_SIZE, np.minimum(capacities, _FIRST_SIZE))
-    sizes = 1 << np.ceil(np.log2(np.maximum(least, counts))).astype(np.int64)
-    found["put_mask"] = found["take_mask"] = sizes - 1
-    found["put_at"] = found["take_at"] = starts = np.cumsum(sizes) - sizes
-    put_times, take_times = np.zeros((2, sizes.sum()), np.int64)
-    for channel, start in zip(channels, starts.tolist(), strict=True):
-        put_times[start : start + len(channel.at)] = channel.at
-    return found, put_times, take_times
+    times = []
+    for kind in ("put", "take"):
+        least = np.maximum(np.minimum(capacities, _FIRST_SIZE), counts)
+        sizes = 1 << np.ceil(np.log2(least)).astype(np.int64)
+        found[f"{kind}_mask"] = sizes - 1
+        if before is not None:
+            sizes, found[f"{kind}_mask"] = before.channels[f"{kind}s"], UNBOUNDED - 1
+        found[f"{kind}_at"] = np.cumsum(sizes) - sizes
+        times.append(np.zeros(sizes.sum(), np.int64))
+    for channel, start in zip(channels, found["put_at"].tolist(), strict=True):
+        times[0][start : start + len(channel.at)] = channel.at
+    return found, *times

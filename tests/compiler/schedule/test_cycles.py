@@ -191,7 +191,7 @@ def test_shortcuts_change_nothing(network: Network) -> None:
 
 @given(networks(), st.integers(1, 12))
 def test_tables_grow(network: Network, size: int) -> None:
-    """Whatever room there is at first, for cycles and for the order of firings."""
+    """Whatever room there is for cycles at first."""
     frames = 12
     found, usage = solve(network, frames), measure(network, frames)
     with pytest.MonkeyPatch.context() as patch:
