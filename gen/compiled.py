@@ -15,6 +15,7 @@ from thresher.compiler.reference import Reference
 from thresher.compiler.schedule import ScheduleOptions, schedule
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.streamline import Streamlined, streamline
+from thresher.gen.collection import uncollected
 from thresher.gen.elaborate import Top
 from thresher.gen.options import CompileOptions
 from thresher.gen.verilog import to_verilog
@@ -62,6 +63,7 @@ class Compiled:
         return hashlib.sha256(self.model).hexdigest()
 
 
+@uncollected()
 def compile_model(
     path: str | Path, options: CompileOptions | None = None, *, say: Say | None = None
 ) -> Compiled:

@@ -13,6 +13,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from thresher.gen.cache import cached, content_key
+from thresher.gen.collection import uncollected
 from thresher.gen.tools import run_yosys
 
 __all__ = ["to_rtlil", "to_verilog"]
@@ -32,6 +33,7 @@ _HEADER = (
 )
 
 
+@uncollected()
 def to_rtlil(component: wiring.Component, name: str) -> str:
     """The component as RTLIL.
 

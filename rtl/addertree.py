@@ -14,11 +14,14 @@ from thresher.rtl.kernel import Resources, element_shape
 
 __all__ = [
     "Term",
+    "forest_resources",
     "product_terms",
     "signed_digits",
+    "stages_of",
     "sum_terms",
     "tree_resources",
     "tree_stages",
+    "widths",
 ]
 
 _LEVELS_A_STAGE = 2
@@ -29,21 +32,22 @@ class Term:
     """A summand.
 
     :param value: what is summed.
-    :param lo: int64, the least value in each fold (an array of any one shape, or a scalar).
+    :param lo: int64, the least value in each fold (an array of any one shape), or an int.
     :param hi: the greatest.
     :param negative: the summand is subtracted.
     :param shift: its lowest bits that are always 0.
     """
 
     value: Value
-    lo: np.ndarray | np.int64
-    hi: np.ndarray | np.int64
+    lo: np.ndarray | int
+    hi: np.ndarray | int
     negative: bool = False
     shift: int = 0
 
     def shape(self, width: int | None = None) -> Shape:
         """The narrowest shape; of sums modulo 2**width, no wider than that."""
-        shape = element_shape(int(np.min(self.lo)), int(np.max(self.hi)))
+        lo = self.lo if isinstance(self.lo, int) else int(self.lo.min())
+        shape = element_shape(lo, self.hi if isinstance(self.hi, int) else int(self.hi.max()))
         return shape if width is None or shape.width <= width else signed(width)
 
 
@@ -64,10 +68,10 @@ def signed_digits(number: int) -> list[tuple[int, bool]]:
     return digits
 
 
-def product_terms(value: Value, lo: int, hi: int, factor: int) -> list[Term]:
-    """`value * factor` as shifted summands, for `value` in [lo, hi]."""
+def product_terms(value: Value, lo: int, hi: int, factor: int, *, made: bool = True) -> list[Term]:
+    """`value * factor` as shifted summands, for `value` in [lo, hi]; or all of them but values."""
     return [
-        Term(value << shift, np.int64(lo << shift), np.int64(hi << shift), negative, shift)
+        Term(value << shift if made else value, lo << shift, hi << shift, negative, shift)
         for shift, negative in signed_digits(factor)
     ]
 
@@ -91,7 +95,7 @@ def _join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
 def _leaves(terms: Sequence[Term]) -> list[Term]:
     """The terms, and a zero to subtract from where all are subtracted."""
     if all(term.negative for term in terms):
-        return [Term(Const(0), np.int64(0), np.int64(0)), *terms]
+        return [Term(Const(0), 0, 0), *terms]
     return list(terms)
 
 
@@ -110,7 +114,12 @@ def _levels(count: int, stages: int) -> list[int]:
 
 def tree_stages(terms: Sequence[Term]) -> int:
     """Register stages that the sum of these terms needs; none for a single one or none at all."""
-    return len(_levels(len(_leaves(terms)), 0))
+    return stages_of(len(_leaves(terms)))
+
+
+def stages_of(count: int) -> int:
+    """Register stages that the sum of so many terms needs, of which not all are subtracted."""
+    return len(_levels(max(1, count), 0))
 
 
 def tree_resources(
@@ -131,6 +140,44 @@ def tree_resources(
                 lut += sum(max(0, term.shape(width).width - shift) for term, shift in joined)
         if not (in_dsp and stage == 0 and levels == 1):
             ff += sum(term.shape(width).width - term.shift for term in level)
+    return Resources(lut=lut, ff=ff)
+
+
+def widths(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """int64: of each interval the width of `element_shape`."""
+    powers = 1 << np.arange(63)
+    positive = np.searchsorted(powers, np.maximum(hi, 0), side="right")
+    negative = np.searchsorted(powers, np.maximum(-lo - 1, 0), side="right")
+    return np.where(lo < 0, np.maximum(positive, negative) + 1, np.maximum(positive, 1))
+
+
+def forest_resources(
+    lo: np.ndarray, hi: np.ndarray, *, width: np.ndarray, stages: int, in_dsp: bool
+) -> Resources:
+    """The sum of `tree_resources` over trees of equally many terms, none shifted or subtracted.
+
+    :param lo: int64 (trees, terms, folds), the least values; there may be no term.
+    :param width: int64 (trees,).
+    """
+    if lo.shape[1] == 0:
+        lo = hi = np.zeros((len(width), 1, 1), np.int64)
+
+    def bits(count: int) -> int:
+        found = widths(lo[:, :count].min(axis=2), hi[:, :count].max(axis=2))
+        return int(np.minimum(found, width[:, None]).sum())
+
+    lut = ff = 0
+    for stage, levels in enumerate(_levels(lo.shape[1], stages)):
+        for step in range(levels):
+            pairs = lo.shape[1] // 2
+            lo, hi = (
+                np.concatenate([e[:, : 2 * pairs : 2] + e[:, 1::2], e[:, 2 * pairs :]], axis=1)
+                for e in (lo, hi)
+            )
+            if not (in_dsp and stage == step == 0):
+                lut += bits(pairs)
+        if not (in_dsp and stage == 0 and levels == 1):
+            ff += bits(lo.shape[1])
     return Resources(lut=lut, ff=ff)
 
 

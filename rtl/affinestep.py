@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from amaranth.hdl import Const, Module, Value
 
 from thresher.rtl.addertree import (
@@ -110,7 +109,7 @@ class AffineStep(StepPipeline):
     def _terms(self, c: AffineConstants, value: Value) -> list[Term]:
         terms = product_terms(value, *self._interval, c.m)
         if c.b or not terms:
-            terms.append(Term(Const(c.b), np.int64(c.b), np.int64(c.b)))
+            terms.append(Term(Const(c.b), c.b, c.b))
         return terms
 
     def _width(self, c: AffineConstants) -> int:

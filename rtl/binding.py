@@ -50,6 +50,10 @@ def memory_style(kernel: Kernel) -> str | None:
         return None
     if isinstance(kernel, Reorder | Fifo):
         return kernel.bound
+    if isinstance(kernel, MVAU):
+        return "block" if kernel.multipliers.memory_bound == "bram" else "logic"
+    if isinstance(kernel, BroadcastMVAU):
+        return "block" if kernel.plan.memory_bound == "bram" else "logic"
     return "block" if kernel.resources().bram18 else "logic"
 
 

@@ -10,12 +10,14 @@ __all__ = ["folding_resources"]
 
 
 def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int) -> Resources:
-    """The estimate for the counters of an MVAU that is folded, its vector's buffer and its biases.
+    """The estimate for an MVAU's counters, its vector's buffer and its biases, if it is folded.
 
     :param biases: int64 (NF, PE).
     :param beat: bits of an input beat.
     """
     neuron_folds = len(biases)
+    if neuron_folds * synapse_folds == 1:
+        return Resources()
     fold = (neuron_folds * synapse_folds - 1).bit_length()
     synapse, neuron = (synapse_folds - 1).bit_length(), (neuron_folds - 1).bit_length()
     total = Resources(lut=8 + fold, ff=fold)

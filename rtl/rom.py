@@ -74,16 +74,21 @@ def column_resources(bits: np.ndarray) -> Resources:
     bits = bits[:, bits.any(axis=0) & ~bits.all(axis=0)]
     if not bits.size:
         return Resources()
-    columns = np.packbits(bits, axis=0).T
-    different = {column.tobytes(): k for k, column in enumerate(columns)}
+    packed, octets = np.packbits(bits, axis=0).T.tobytes(), -(-len(bits) // 8)
+    different = {packed[k * octets : (k + 1) * octets]: k for k in range(bits.shape[1])}
     bits = bits[:, list(different.values())]
     depth = len(bits)
     depends = np.zeros(bits.shape[1], np.int64)
     for k in range((depth - 1).bit_length()):
-        low = np.flatnonzero(~np.arange(depth) >> k & 1)
-        low = low[low + (1 << k) < depth]
-        depends += (bits[low] != bits[low + (1 << k)]).any(axis=0)
-    return Resources(lut=sum(table_luts(d) for d in depends.tolist() if d > 1), ff=bits.shape[1])
+        pairs = depth >> k + 1 << k + 1  # whole ones, in halves that differ in address bit k
+        low, high = bits[:pairs].reshape(-1, 2, 1 << k, bits.shape[1]).swapaxes(0, 1)
+        differs = (low != high).any(axis=(0, 1))
+        left = max(0, depth - pairs - (1 << k))
+        low, high = bits[pairs : pairs + left], bits[pairs + (1 << k) :]
+        depends += differs | (low != high).any(axis=0)
+    counts = np.bincount(depends).tolist()
+    luts = sum(table_luts(d) * count for d, count in enumerate(counts) if d > 1 and count)
+    return Resources(lut=luts, ff=bits.shape[1])
 
 
 def table_resources(

@@ -9,9 +9,17 @@ from harness import check_kernel, random_inputs, simulate
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from thresher.rtl.addertree import product_terms, signed_digits, tree_stages
+from thresher.rtl.addertree import (
+    Term,
+    forest_resources,
+    product_terms,
+    signed_digits,
+    tree_resources,
+    tree_stages,
+)
 from thresher.rtl.broadcast import BroadcastMVAU
-from thresher.rtl.kernel import Kernel
+from thresher.rtl.checks import greatest_sum
+from thresher.rtl.kernel import Kernel, Resources
 from thresher.rtl.mvau import MVAU
 
 
@@ -136,6 +144,38 @@ def test_tree_stages() -> None:
     assert [stages(*[1] * n) for n in (0, 1, 2, 3, 4, 5, 16, 17)] == [0, 0, 1, 1, 1, 2, 2, 3]
     assert stages(-1) == 1  # needs a zero to subtract from
     assert stages(-1, 1) == 1
+
+
+@given(
+    st.integers(1, 4), st.integers(0, 9), st.integers(1, 5), st.integers(0, 3), st.booleans(),
+    st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_a_forest_is_its_trees(
+    trees: int, terms: int, folds: int, spare: int, in_dsp: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    most = 1 << int(rng.integers(1, 50))
+    lo = rng.integers(-most, most, (trees, terms, folds))
+    hi = lo + rng.integers(0, most, lo.shape)
+    width = rng.integers(1, 60, trees)
+    stages = max(1, terms - 1).bit_length() // 2 + 1 + spare
+    alone = (
+        tree_resources(
+            [Term(Const(0), *ends) for ends in zip(lo[k], hi[k], strict=True)],
+            width=int(width[k]), stages=stages, in_dsp=in_dsp,
+        )
+        for k in range(trees)
+    )  # fmt: skip
+    together = forest_resources(lo, hi, width=width, stages=stages, in_dsp=in_dsp)
+    assert together == sum(alone, Resources())
+
+
+@pytest.mark.parametrize("great", [1, 1 << 20, 1 << 61])
+def test_greatest_sum(great: int) -> None:
+    """Also where int64 does not hold it."""
+    weights = np.array([[great, -3], [-great, 5], [great, 1]])
+    biases = np.array([-7, great])
+    assert greatest_sum(weights, biases, -8, 7) == max(24 * great + 7, 72 + great)
 
 
 @pytest.mark.parametrize("bias", [False, True])
