@@ -36,7 +36,7 @@ class Arithmetic:
     :param a: least and greatest value of `a`.
     :param b: the same of `b`, or None.
     :param constants: int64 (rows, lanes), in place of `b`; rows that are equal count as one.
-    :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
+    :param memory: of the constants where there is more than one row, "auto", "logic" or "block".
     :param multiplier: of products, one of `MULTIPLIERS`.
     :param registered: results come from a register; else, of two streams' sum, at once.
     :param late: products pass a second register, the DSP's own behind that of its multiplier.
@@ -88,14 +88,14 @@ class Arithmetic:
     @property
     def _bound(self) -> str:
         if self.rows == 1:
-            return "lut"
+            return "logic"
         return rom_memory(self.rows, self.lanes * self._constant_shape.width, self.memory)
 
     @property
     def _fetch_latency(self) -> int:
         if self.rows == 1:
             return 0
-        return 2 if self._bound == "bram" else 1
+        return 2 if self._bound == "block" else 1
 
     @property
     def latency(self) -> int:
@@ -230,7 +230,7 @@ class Arithmetic:
         if self.rows > 1:
             width = self.lanes * self._constant_shape.width
             total += table_resources(self.rows, width, self._bound, self._words)
-            total += Resources(ff=width if self._bound == "bram" and not total.dsp else 0)
+            total += Resources(ff=width if self._bound == "block" and not total.dsp else 0)
         return total
 
     def _product(self) -> Resources:

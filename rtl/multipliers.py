@@ -32,7 +32,7 @@ class Multipliers:
     :param biases: int64 (folds, pe), summed with the products; or None.
     :param lo: least input.
     :param hi: greatest input.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what they are built from, "dsp" or "lut".
     """
 
@@ -59,7 +59,7 @@ class Multipliers:
 
     @property
     def memory_bound(self) -> str:
-        """What `memory` comes to: "lut" or "bram"."""
+        """What `memory` comes to: "logic" or "block"."""
         return rom_memory(self.folds, self.layout.size, self.memory)
 
     @property
@@ -71,7 +71,7 @@ class Multipliers:
 
     @property
     def _fetch_latency(self) -> int:
-        return 2 if self.memory_bound == "bram" else 1
+        return 2 if self.memory_bound == "block" else 1
 
     @property
     def _product_stages(self) -> int:
@@ -212,7 +212,7 @@ class Multipliers:
             made = [soft_product(x, w) + Resources(ff=width) for width in widths]
         bias = 0 if self.biases is None else pes * _shape(self.biases).width
         total += sum(made, Resources(ff=bias * self._product_stages))
-        if self.memory_bound == "bram":
+        if self.memory_bound == "block":
             total += Resources(ff=bias + len(made) * w.width)
         return total
 

@@ -34,7 +34,7 @@ class MVAU(Kernel):
     :param i_lo: least input element.
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what the products are built from, "dsp" or "lut"; without folds, where
         weights are constants, there are no multipliers.
     :raises TypeError: for a parameter of the wrong type.
@@ -293,7 +293,7 @@ class MVAUComponent(wiring.Component):
         shape = element_shape(int(p.biases.min()), int(p.biases.max()))
         layout = data.ArrayLayout(shape, p.pe)
         words = pack_words(p.biases.reshape(-1, p.pe), shape.width)
-        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="lut")
+        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="logic")
         neuron, following = Signal(range(p.neuron_folds)), Signal(range(p.neuron_folds))
         m.d.comb += [following.eq(neuron), rom.address.eq(following), rom.enable.eq(1)]
         with m.If(finished):

@@ -27,7 +27,7 @@ def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int) -> Reso
         if biases.any():
             width = element_shape(int(biases.min()), int(biases.max())).width
             words = pack_words(biases, width)
-            total += table_resources(neuron_folds, width * biases.shape[1], "lut", lambda: words)
+            total += table_resources(neuron_folds, width * biases.shape[1], "logic", lambda: words)
             total += Resources(lut=neuron + 2, ff=neuron)
     elif neuron:
         total += Resources(lut=beat, ff=beat + 1)  # a buffer of one beat is a register

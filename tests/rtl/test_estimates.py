@@ -71,5 +71,5 @@ def test_contents_of_roms() -> None:
     assert column_resources(np.stack(columns, axis=1).astype(bool)) == Resources(lut=1, ff=3)
     deep = (np.arange(256) * 37 % 11 < 5)[:, None]
     assert column_resources(deep) == Resources(lut=4, ff=1)
-    assert table_resources(64, 3, "lut", lambda: [5] * 64) == Resources()
-    assert table_resources(512, 36, "bram", lambda: []) == Resources(bram18=1)
+    assert table_resources(64, 3, "logic", lambda: [5] * 64) == Resources()
+    assert table_resources(512, 36, "block", lambda: []) == Resources(bram18=1)
