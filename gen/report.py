@@ -53,6 +53,7 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
             "estimated": asdict(estimate(design)),
             "yosys": None,
             "capacity": asdict(board.capacity) if board else None,
+            "limits": asdict(options.capacity) if options.capacity else None,
         },
         "verify": {"samples": 0, "mismatches": None},
     }
