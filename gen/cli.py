@@ -75,7 +75,7 @@ def _say(quiet: bool) -> Say:
 
 
 def _compile(args: argparse.Namespace, say: Say) -> int:
-    from thresher.compiler.schedule.folding import read_folding
+    from thresher.compiler.schedule.foldingfile import read_folding
     from thresher.gen import show
     from thresher.gen.compiled import compile_model
     from thresher.gen.folder import check_writable, save_folder

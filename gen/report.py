@@ -39,7 +39,8 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
                 "from": ".".join(link.source),
                 "to": ".".join(link.target),
                 "name": link.name,
-                "depth": link.fifo.depth,
+                "depth": link.depth,
+                "least_depth": design.fifo_least.get(link.edge, link.depth),
                 "memory": memory_style(link.fifo),
             }
             for link in links(design)

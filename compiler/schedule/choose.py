@@ -82,7 +82,7 @@ class Family:
 
     def candidate(self, folding: Folding) -> Candidate:
         """The folding, to be looked at."""
-        return Candidate(self.lowered, folding, self.space.capacity)
+        return Candidate(self.lowered, folding, self.space.capacity, self.space.fifos)
 
     def for_interval(self, interval: int, limits: Limits) -> Folding | None:
         """The least area that keeps this interval within the limits; None where nothing does."""

@@ -18,6 +18,7 @@ import numpy as np
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.choice import MEMORIES, Choice, Limits
 from thresher.compiler.schedule.dataflows import products
+from thresher.compiler.schedule.fifofolding import FifoFolding
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.requests import MEMORY, Request
 from thresher.rtl.binding import memory_styles
@@ -35,12 +36,17 @@ class Space:
 
     :param fixed: foldings that the user gave.
     :param capacity: the most that a whole design may take.
+    :param fifos: what the user asks of FIFOs.
     """
 
     def __init__(
-        self, lowered: Lowered, fixed: Folding, capacity: Limits = MappingProxyType({})
+        self,
+        lowered: Lowered,
+        fixed: Folding,
+        capacity: Limits = MappingProxyType({}),
+        fifos: FifoFolding = MappingProxyType({}),
     ) -> None:
-        self.lowered, self.capacity = lowered, capacity
+        self.lowered, self.capacity, self.fifos = lowered, capacity, fifos
         self._moved: dict[tuple[int, bool, bool], list[Choice]] = {}
         self.choices = {
             name: self._choices(request, fixed.get(name))

@@ -86,9 +86,7 @@ def test_wrong_types(wrong: dict[str, object], words: str) -> None:
 def test_unknown_names() -> None:
     with pytest.raises(ThresherError, match="^board must be one of .*zcu104.*, not 'pynq'"):
         CompileOptions(board="pynq")
-    with pytest.raises(
-        ThresherError, match="^--budget knows lut, ff, lutram, dsp, bram, uram"
-    ):
+    with pytest.raises(ThresherError, match="^--budget knows lut, ff, lutram, dsp, bram, uram"):
         CompileOptions(budget={"x": 1})
     with pytest.raises(ThresherError, match="^--budget lut must be at least 0, not -1"):
         CompileOptions(budget={"lut": -1})

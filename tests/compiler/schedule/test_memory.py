@@ -15,7 +15,7 @@ from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.cycles import Edge
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.fifomemory import bound_fifos
-from thresher.compiler.schedule.folding import written
+from thresher.compiler.schedule.foldingfile import written
 from thresher.compiler.schedule.links import estimate, links
 from thresher.compiler.schedule.scheduler import ScheduleOptions, schedule
 from thresher.rtl.binding import memory_style
