@@ -7,12 +7,13 @@ import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value
 from amaranth.lib import data
 
-from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_resources, tree_stages
+from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_stages
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
 from thresher.rtl.operators import in_dsp, soft_product, sum_luts
 from thresher.rtl.registers import delay, register
 from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
+from thresher.rtl.treearea import trees_resources
 
 __all__ = ["MULTIPLIERS", "OPS", "Arithmetic"]
 
@@ -219,12 +220,9 @@ class Arithmetic:
     def resources(self) -> Resources:
         """The estimate."""
         if self._in_trees:
-            width = self.shape.width
-            trees = (
-                tree_resources(self._terms(k, Const(0)), width=width, stages=self.latency)
-                for k in range(self.lanes)
-            )
-            return sum(trees, Resources())
+            trees = [self._terms(k, Const(0)) for k in range(self.lanes)]
+            widths = [self.shape.width] * self.lanes
+            return trees_resources(trees, widths=widths, stages=self.latency)
         lanes = (self._product() if self.op == "mul" else self._sum(k) for k in range(self.lanes))
         total = sum(lanes, Resources())
         if self.rows > 1:

@@ -92,7 +92,9 @@ class Multipliers:
         terms = []
         for lane, value in enumerate(values):
             if self.folds == 1:
-                terms += product_terms(value, self.lo, self.hi, int(self.weights[0, pe, lane]))
+                terms += product_terms(
+                    value, self.lo, self.hi, int(self.weights[0, pe, lane]), lane
+                )
             elif self.weights[:, pe, lane].any():
                 terms.append(self._product(pe, lane, value))
         terms.sort(key=lambda term: term.shift)

@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 
-from thresher.rtl.addertree import sum_terms, tree_resources, tree_stages
+from thresher.rtl.addertree import sum_terms, tree_stages
 from thresher.rtl.arithmetic import MULTIPLIERS
 from thresher.rtl.checks import check_choice, check_int, check_interval, integer_array, stream_rows
 from thresher.rtl.elastic import elastic_stages
@@ -18,6 +18,7 @@ from thresher.rtl.multipliers import Multipliers
 from thresher.rtl.mvauarea import folding_resources
 from thresher.rtl.rom import Rom, pack_words, rom_memory
 from thresher.rtl.timing import Firing, Timing, register_stages
+from thresher.rtl.treearea import trees_resources
 
 __all__ = ["MVAU", "MVAUComponent"]
 
@@ -168,11 +169,11 @@ class MVAU(Kernel):
         stages = self.latency - self.multipliers.latency
         total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
         in_dsp = self.multipliers.in_dsp
-        for lane, plan in enumerate(self.multipliers.plans):
-            width = self.lane_shape(lane).width
-            total += tree_resources(plan, width=width, stages=stages, in_dsp=in_dsp)
-            if self.synapse_folds > 1:
-                total += Resources(lut=width, ff=2 * width)
+        widths = [self.lane_shape(lane).width for lane in range(self.pe)]
+        trees = self.multipliers.plans
+        total += trees_resources(trees, widths=widths, stages=stages, in_dsp=in_dsp)
+        if self.synapse_folds > 1:
+            total += Resources(lut=sum(widths), ff=2 * sum(widths))
         if self.folds > 1:
             biases = self.biases.reshape(-1, self.pe)
             total += folding_resources(self.synapse_folds, biases, x)
