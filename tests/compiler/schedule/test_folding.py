@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import lstm, mlp, rnn
+from graphs import mlp
+from loopgraphs import lstm, rnn
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.schedule.capacity import Capacity
