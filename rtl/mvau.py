@@ -165,19 +165,15 @@ class MVAU(Kernel):
         return Timing.of(issue, accumulate, p=stages, o=register_stages(1))
 
     def resources(self) -> Resources:
-        x = self.inputs["i"].width * self.simd
-        stages = self.latency - self.multipliers.latency
-        total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
-        in_dsp = self.multipliers.in_dsp
+        summands = self.multipliers
         widths = [self.lane_shape(lane).width for lane in range(self.pe)]
-        trees = self.multipliers.plans
-        total += trees_resources(trees, widths=widths, stages=stages, in_dsp=in_dsp)
-        if self.synapse_folds > 1:
-            total += Resources(lut=sum(widths), ff=2 * sum(widths))
-        if self.folds > 1:
-            biases = self.biases.reshape(-1, self.pe)
-            total += folding_resources(self.synapse_folds, biases, x)
-        return total
+        total = summands.resources() + Resources(lut=2 * self.latency, ff=self.latency)
+        stages = self.latency - summands.latency
+        total += trees_resources(
+            summands.plans, widths=widths, stages=stages, in_dsp=summands.in_dsp
+        )
+        biases, beat = self.biases.reshape(-1, self.pe), self.inputs["i"].width * self.simd
+        return total + folding_resources(self.synapse_folds, biases, beat, sum(widths))
 
     def create(self) -> "MVAUComponent":
         return MVAUComponent(self)

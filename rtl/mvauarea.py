@@ -9,18 +9,23 @@ from thresher.rtl.rom import pack_words, table_resources
 __all__ = ["folding_resources"]
 
 
-def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int) -> Resources:
-    """The estimate for the counters of an MVAU that is folded, its vector's buffer and its biases.
+def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int, sums: int) -> Resources:
+    """The estimate for what an MVAU has because it is folded.
+
+    Counters, its vector's buffer, its biases and its accumulators.
 
     :param biases: int64 (NF, PE).
     :param beat: bits of an input beat.
+    :param sums: bits of all outputs of a beat.
     """
     neuron_folds = len(biases)
+    if synapse_folds * neuron_folds == 1:
+        return Resources()
     fold = (neuron_folds * synapse_folds - 1).bit_length()
     synapse, neuron = (synapse_folds - 1).bit_length(), (neuron_folds - 1).bit_length()
     total = Resources(lut=8 + fold, ff=fold)
     if synapse:
-        total += Resources(lut=6, ff=synapse + 2)
+        total += Resources(lut=6 + sums, ff=synapse + 2 + 2 * sums)
     if neuron and synapse:
         total += Resources(lut=beat, ff=synapse + 1)
         total += lutram_resources(synapse_folds, beat, shared=True)
