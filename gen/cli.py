@@ -89,7 +89,7 @@ def _say(quiet: bool) -> Say:
 
 
 def _compile(args: argparse.Namespace, say: Say) -> int:
-    from thresher.compiler.schedule.folding import read_folding
+    from thresher.compiler.schedule.foldingfile import read_folding
     from thresher.gen import show
     from thresher.gen.compiled import compile_model
     from thresher.gen.folder import check_writable, save_folder
@@ -266,7 +266,10 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
         "--interleave", type=_whole(1), default=1, metavar="N",
         help="sequences that take turns in the recurrence (1)",
     )  # fmt: skip
-    add("--budget", metavar="lut=N,dsp=N,bram=N", help="limits on resources")
+    add(
+        "--budget", metavar="lut=N,dsp=N,...",
+        help="limits: lut, ff, lutram (LUTs as memory), dsp, bram (36 Kbit each), uram (288 Kbit)",
+    )  # fmt: skip
     add("--folding", metavar="F.json", help="foldings of kernels, as OUT/folding.json has them")
 
 

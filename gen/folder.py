@@ -6,7 +6,7 @@
 | `thresher.json` | format, version, options, digests |
 | `rtl/thresher_top.v` | the Verilog that every engine and board uses |
 | `streamlined.onnx`, `graph.txt` | the integer graph for Netron and qonnx, and for people |
-| `folding.json` | the folding of every kernel, to edit and give back with `--folding` |
+| `folding.json` | every kernel's folding and every FIFO, to edit and give back with `--folding` |
 | `report.json` | kernels, cycles, resources, verification |
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.onnx_export import to_onnx
 from thresher.compiler.integer.text import to_text
-from thresher.compiler.schedule.folding import read_folding, written
+from thresher.compiler.schedule.foldingfile import read_folding, written
 from thresher.gen.compiled import TOP_NAME, Compiled, compile_model
 from thresher.gen.files import check_folder, replace_file, staged_folder
 from thresher.gen.options import CompileOptions

@@ -9,7 +9,11 @@ from thresher.compiler.schedule.capacity import Capacity, get_board
 
 __all__ = ["CompileOptions", "parse_budget"]
 
-_RESOURCES = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram": "bram36", "lutram": "lutram"}
+_RESOURCES = {
+    "lut": "lut", "ff": "ff", "lutram": "lutram", "dsp": "dsp", "bram": "bram36", "uram": "uram",
+}  # fmt: skip
+"""What `--budget` may limit -> the field of `Capacity`, whose units count."""
+
 _DEFAULT_MHZ = 100.0
 _BUDGET_FORM = "lut=8000,dsp=20,bram=10"
 
@@ -24,7 +28,8 @@ class CompileOptions:
     :param max_latency_us: microseconds a frame may take.
     :param interleave: samples that take turns in the recurrence: so many make up one frame.
     :param seq_len: length of a symbolic sequence axis.
-    :param budget: limits by resource (lut, ff, dsp, bram, lutram), below the board's.
+    :param budget: limits by resource: lut, ff, lutram, dsp, bram (blocks of 36 Kbit), uram (of 288
+        Kbit). Beside a board's the lesser counts.
     :param folding: kernel -> folding, for kernels that shall not be folded automatically.
     :raises ThresherError: a value is out of range, or names what does not exist.
     :raises TypeError: a value is of the wrong type.

@@ -39,7 +39,8 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
                 "from": ".".join(link.source),
                 "to": ".".join(link.target),
                 "name": link.name,
-                "depth": link.fifo.depth,
+                "depth": link.depth,
+                "least_depth": design.fifo_least.get(link.edge, link.depth),
                 "memory": memory_style(link.fifo),
             }
             for link in links(design)
@@ -53,6 +54,7 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
             "estimated": asdict(estimate(design)),
             "yosys": None,
             "capacity": asdict(board.capacity) if board else None,
+            "limits": asdict(options.capacity) if options.capacity else None,
         },
         "verify": {"samples": 0, "mismatches": None},
     }

@@ -29,6 +29,7 @@ def compiled(result: Compiled, out: Path) -> str:
     """After `thresher compile`."""
     design, mhz = result.design, result.options.mhz
     area = estimate(design)
+    blocks = f"{area.bram18 / 2:g} BRAM36" + (f", {area.uram} URAM" if area.uram else "")
     kernels = ", ".join(
         f"{name} {folding['pe']}x{folding['simd']}"
         for name, folding in design.folding.items()
@@ -46,7 +47,7 @@ def compiled(result: Compiled, out: Path) -> str:
             ("interval", _time(design.predicted.interval, mhz)),
             (
                 "estimated (xc7)",
-                f"{area.lut} LUT, {area.ff} FF, {area.dsp} DSP, {area.bram18 / 2:g} BRAM36",
+                f"{area.lut} LUT, {area.ff} FF, {area.dsp} DSP, {blocks}",
             ),
             ("written", f"{out / 'rtl' / (TOP_NAME + '.v')}"),
         ]

@@ -4,22 +4,23 @@ The interval of every partial sum is exact, taken fold by fold; above the width 
 all is cut off, as sums modulo 2**width stay right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value, signed
 
-from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.kernel import element_shape
 
 __all__ = [
     "Term",
-    "forest_resources",
+    "join",
+    "leaves",
+    "levels_of",
     "product_terms",
     "signed_digits",
     "stages_of",
     "sum_terms",
-    "tree_resources",
     "tree_stages",
     "widths",
 ]
@@ -36,6 +37,8 @@ class Term:
     :param hi: the greatest.
     :param negative: the summand is subtracted.
     :param shift: its lowest bits that are always 0.
+    :param source: what it is a multiple of, by a power of two: equal ones can be made once. None
+        where nobody needs to know.
     """
 
     value: Value
@@ -43,6 +46,7 @@ class Term:
     hi: np.ndarray | int
     negative: bool = False
     shift: int = 0
+    source: Hashable = None
 
     def shape(self, width: int | None = None) -> Shape:
         """The narrowest shape; of sums modulo 2**width, no wider than that."""
@@ -68,15 +72,21 @@ def signed_digits(number: int) -> list[tuple[int, bool]]:
     return digits
 
 
-def product_terms(value: Value, lo: int, hi: int, factor: int, *, made: bool = True) -> list[Term]:
-    """`value * factor` as shifted summands, for `value` in [lo, hi]; or all of them but values."""
+def product_terms(
+    value: Value, lo: int, hi: int, factor: int, source: Hashable = None, *, made: bool = True
+) -> list[Term]:
+    """`value * factor` as shifted summands, for `value` in [lo, hi].
+
+    :param source: of the terms.
+    :param made: with their values; else all of them but these.
+    """
     return [
-        Term(value << shift if made else value, lo << shift, hi << shift, negative, shift)
+        Term(value << shift if made else value, lo << shift, hi << shift, negative, shift, source)
         for shift, negative in signed_digits(factor)
     ]
 
 
-def _join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
+def join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
     """The sum of two terms; where it is not `made`, all but its value."""
     shift = min(a.shift, b.shift)
     if a.negative == b.negative:
@@ -92,7 +102,7 @@ def _join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
     return replace(total, value=bits.as_signed() if shape.signed else bits)
 
 
-def _leaves(terms: Sequence[Term]) -> list[Term]:
+def leaves(terms: Sequence[Term]) -> list[Term]:
     """The terms, and a zero to subtract from where all are subtracted."""
     if all(term.negative for term in terms):
         return [Term(Const(0), 0, 0), *terms]
@@ -100,11 +110,11 @@ def _leaves(terms: Sequence[Term]) -> list[Term]:
 
 
 def _next_level(level: list[Term], width: int, *, made: bool = True) -> list[Term]:
-    pairs = [_join(level[k], level[k + 1], width, made=made) for k in range(0, len(level) - 1, 2)]
+    pairs = [join(level[k], level[k + 1], width, made=made) for k in range(0, len(level) - 1, 2)]
     return pairs + level[2 * len(pairs) :]
 
 
-def _levels(count: int, stages: int) -> list[int]:
+def levels_of(count: int, stages: int) -> list[int]:
     """Levels of adders in each stage; a single one, where their number is odd, comes first."""
     depth = (count - 1).bit_length()
     levels = [depth % _LEVELS_A_STAGE] if depth % _LEVELS_A_STAGE else []
@@ -114,33 +124,12 @@ def _levels(count: int, stages: int) -> list[int]:
 
 def tree_stages(terms: Sequence[Term]) -> int:
     """Register stages that the sum of these terms needs; none for a single one or none at all."""
-    return stages_of(len(_leaves(terms)))
+    return stages_of(len(leaves(terms)))
 
 
 def stages_of(count: int) -> int:
     """Register stages that the sum of so many terms needs, of which not all are subtracted."""
-    return len(_levels(max(1, count), 0))
-
-
-def tree_resources(
-    terms: Sequence[Term], *, width: int, stages: int, in_dsp: bool = False
-) -> Resources:
-    """The estimate for `sum_terms`: a LUT per bit of every adder, an FF per bit of register.
-
-    :param in_dsp: the terms are products of DSP blocks, which do the first level themselves.
-    """
-    level = _leaves(terms)
-    lut = ff = 0
-    for stage, levels in enumerate(_levels(len(level), stages)):
-        for step in range(levels):
-            below = [max(a.shift, b.shift) for a, b in zip(level[::2], level[1::2], strict=False)]
-            level = _next_level(level, width, made=False)
-            if not (in_dsp and stage == step == 0):
-                joined = zip(level, below, strict=False)
-                lut += sum(max(0, term.shape(width).width - shift) for term, shift in joined)
-        if not (in_dsp and stage == 0 and levels == 1):
-            ff += sum(term.shape(width).width - term.shift for term in level)
-    return Resources(lut=lut, ff=ff)
+    return len(levels_of(max(1, count), 0))
 
 
 def widths(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
@@ -149,36 +138,6 @@ def widths(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     positive = np.searchsorted(powers, np.maximum(hi, 0), side="right")
     negative = np.searchsorted(powers, np.maximum(-lo - 1, 0), side="right")
     return np.where(lo < 0, np.maximum(positive, negative) + 1, np.maximum(positive, 1))
-
-
-def forest_resources(
-    lo: np.ndarray, hi: np.ndarray, *, width: np.ndarray, stages: int, in_dsp: bool
-) -> Resources:
-    """The sum of `tree_resources` over trees of equally many terms, none shifted or subtracted.
-
-    :param lo: int64 (trees, terms, folds), the least values; there may be no term.
-    :param width: int64 (trees,).
-    """
-    if lo.shape[1] == 0:
-        lo = hi = np.zeros((len(width), 1, 1), np.int64)
-
-    def bits(count: int) -> int:
-        found = widths(lo[:, :count].min(axis=2), hi[:, :count].max(axis=2))
-        return int(np.minimum(found, width[:, None]).sum())
-
-    lut = ff = 0
-    for stage, levels in enumerate(_levels(lo.shape[1], stages)):
-        for step in range(levels):
-            pairs = lo.shape[1] // 2
-            lo, hi = (
-                np.concatenate([e[:, : 2 * pairs : 2] + e[:, 1::2], e[:, 2 * pairs :]], axis=1)
-                for e in (lo, hi)
-            )
-            if not (in_dsp and stage == step == 0):
-                lut += bits(pairs)
-        if not (in_dsp and stage == 0 and levels == 1):
-            ff += bits(lo.shape[1])
-    return Resources(lut=lut, ff=ff)
 
 
 def sum_terms(
@@ -190,8 +149,8 @@ def sum_terms(
         `tree_stages(terms)`, and stages to spare come last.
     :returns: the sum, in the last stage's register.
     """
-    level = _leaves(terms)
-    for stage, levels in enumerate(_levels(len(level), len(enables))):
+    level = leaves(terms)
+    for stage, levels in enumerate(levels_of(len(level), len(enables))):
         for _ in range(levels):
             level = _next_level(level, width)
         registered = []

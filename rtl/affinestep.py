@@ -11,7 +11,6 @@ from thresher.rtl.addertree import (
     product_terms,
     signed_digits,
     sum_terms,
-    tree_resources,
     tree_stages,
 )
 from thresher.rtl.affinefit import (
@@ -25,6 +24,7 @@ from thresher.rtl.affinefit import (
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.saturation import saturated, saturation_resources, signed_argument
 from thresher.rtl.steppipeline import StepPipeline
+from thresher.rtl.treearea import trees_resources
 
 __all__ = ["AffineConstants", "AffineStep"]
 
@@ -149,7 +149,7 @@ class AffineStep(StepPipeline):
         for c in self.constants:
             terms = self._terms(c, Const(0))
             products = [t for t in terms if not isinstance(t.value, Const)] or terms
-            tree = tree_resources(products, width=self._width(c), stages=self._stages)
+            tree = trees_resources([products], widths=[self._width(c)], stages=self._stages)
             saved = min(tree.ff, c.s) if tree_stages(products) == self._stages else 0
             result = element_shape(*self._limits(c)).width
             if len(products) == 1:

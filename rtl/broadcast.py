@@ -41,7 +41,7 @@ class BroadcastMVAU(Kernel):
     :param i_lo: least input element.
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: "dsp48e1", or "dsp48e2" whose operand has two bits more.
     :param pack: rows in one multiplier at most.
     :param lut_groups: beats of a pass, the last ones, whose multipliers are built from LUTs.

@@ -137,7 +137,7 @@ class BroadcastPlan:
 
     @property
     def memory_bound(self) -> str:
-        """What `memory` comes to: "lut" or "bram"."""
+        """What `memory` comes to: "logic" or "block"."""
         return rom_memory(self.depth, sum(self.group_bits), self.memory)
 
     @cached_property
@@ -145,7 +145,7 @@ class BroadcastPlan:
         """The memories: as wide as a RAMB36, and so across groups; or in LUTs, one a group."""
         ends = np.cumsum(self.group_bits).tolist()
         starts = [0, *ends[:-1]]
-        if self.memory_bound == "lut":
+        if self.memory_bound == "logic":
             return [
                 Column(g, low, end - low)
                 for g, (low, end) in enumerate(zip(starts, ends, strict=True))

@@ -10,16 +10,15 @@ from amaranth.lib import data
 
 from thresher.rtl.addertree import (
     Term,
-    forest_resources,
     product_terms,
     stages_of,
-    tree_resources,
     tree_stages,
 )
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
 from thresher.rtl.operators import in_dsp, soft_product
 from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
+from thresher.rtl.treearea import forest_resources, trees_resources
 
 __all__ = ["Multipliers"]
 
@@ -39,7 +38,7 @@ class Multipliers:
     :param biases: int64 (folds, pe), summed with the products; or None.
     :param lo: least input.
     :param hi: greatest input.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what they are built from, "dsp" or "lut".
     """
 
@@ -66,7 +65,7 @@ class Multipliers:
 
     @cached_property
     def memory_bound(self) -> str:
-        """What `memory` comes to: "lut" or "bram"."""
+        """What `memory` comes to: "logic" or "block"."""
         return rom_memory(self.folds, self.layout.size, self.memory)
 
     @property
@@ -78,7 +77,7 @@ class Multipliers:
 
     @property
     def _fetch_latency(self) -> int:
-        return 2 if self.memory_bound == "bram" else 1
+        return 2 if self.memory_bound == "block" else 1
 
     @property
     def _product_stages(self) -> int:
@@ -107,7 +106,7 @@ class Multipliers:
         for lane, value in enumerate(values):
             if self.folds == 1:
                 weight = int(self.weights[0, pe, lane])
-                terms += product_terms(value, self.lo, self.hi, weight, made=made)
+                terms += product_terms(value, self.lo, self.hi, weight, lane, made=made)
             elif self.weights[:, pe, lane].any():
                 terms.append(self._product(pe, lane, value))
         terms.sort(key=lambda term: term.shift)
@@ -141,9 +140,7 @@ class Multipliers:
         :param width: int64 (pe,), of each one's sums.
         """
         if self.folds == 1:
-            trees = zip(self._plans, width.tolist(), strict=True)
-            parts = (tree_resources(plan, width=w, stages=stages) for plan, w in trees)
-            return sum(parts, Resources())
+            return trees_resources(self._plans, widths=width.tolist(), stages=stages)
         total, factors, (lo, hi) = Resources(), self.weights, self._ends
         if self.biases is not None:
             biases = self.biases[:, :, None]
@@ -265,7 +262,7 @@ class Multipliers:
             made = [soft_product(x, w) + Resources(ff=width) for width in widths]
         bias = 0 if self.biases is None else pes * _shape(self.biases).width
         total += sum(made, Resources(ff=bias * self._product_stages))
-        if self.memory_bound == "bram":
+        if self.memory_bound == "block":
             total += Resources(ff=bias + len(made) * w.width)
         return total
 

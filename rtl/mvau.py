@@ -42,7 +42,7 @@ class MVAU(Kernel):
     :param i_lo: least input element.
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what the products are built from, "dsp" or "lut"; without folds, where
         weights are constants, there are no multipliers.
     :raises TypeError: for a parameter of the wrong type.
@@ -177,10 +177,8 @@ class MVAU(Kernel):
         width = self._widths
         total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
         total += self.multipliers.tree_resources(width, stages)
-        if self.synapse_folds > 1:
-            total += Resources(lut=int(width.sum()), ff=2 * int(width.sum()))
         biases = self.biases.reshape(-1, self.pe)
-        return total + folding_resources(self.synapse_folds, biases, x)
+        return total + folding_resources(self.synapse_folds, biases, x, int(width.sum()))
 
     def create(self) -> "MVAUComponent":
         return MVAUComponent(self)
@@ -297,7 +295,7 @@ class MVAUComponent(wiring.Component):
         shape = element_shape(int(p.biases.min()), int(p.biases.max()))
         layout = data.ArrayLayout(shape, p.pe)
         words = pack_words(p.biases.reshape(-1, p.pe), shape.width)
-        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="lut")
+        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="logic")
         neuron, following = Signal(range(p.neuron_folds)), Signal(range(p.neuron_folds))
         m.d.comb += [following.eq(neuron), rom.address.eq(following), rom.enable.eq(1)]
         with m.If(finished):

@@ -53,8 +53,28 @@ class Tensor:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+class _OneOutput:
+    """A node that makes one tensor."""
+
+    out: Tensor
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.out,)
+
+
+class _Unary(_OneOutput):
+    """... of one other."""
+
+    x: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+
 @dataclass(frozen=True, eq=False)
-class MatMul:
+class MatMul(_Unary):
     """out[..., n] = sum_k x[..., k] * weights[k, n] + bias[n].
 
     :param weights: int64 (K, N).
@@ -66,17 +86,9 @@ class MatMul:
     bias: np.ndarray | None
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Binary:
+class Binary(_OneOutput):
     """out = (x << shift_x) op (y << shift_y), elementwise; op is "add", "sub" or "mul".
 
     Tensors have the shape of `out`; a constant (int64) has its rank and broadcasts to it. At least
@@ -94,13 +106,9 @@ class Binary:
     def inputs(self) -> tuple[Tensor, ...]:
         return tuple(t for t in (self.x, self.y) if isinstance(t, Tensor))
 
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Step(_Unary):
     """out = function(x), element by element.
 
     :param channel: the function's channel of each element: int64 of x's rank that broadcasts to
@@ -112,33 +120,17 @@ class Step:
     channel: np.ndarray | None
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Reshape:
+class Reshape(_Unary):
     """The same elements in the same (row-major) order under another shape: no hardware."""
 
     x: Tensor
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Reorder:
+class Reorder(_Unary):
     """out.flat[j] = x.flat[index.flat[j]]: transpose, slice, gather, reverse, repeat.
 
     :param index: int64 of out's shape.
@@ -148,17 +140,9 @@ class Reorder:
     index: np.ndarray
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Concat:
+class Concat(_OneOutput):
     """The `xs` one after the other along `axis` (not negative)."""
 
     xs: tuple[Tensor, ...]
@@ -168,10 +152,6 @@ class Concat:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         return self.xs
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -99,7 +99,7 @@ class Family:
 
     def candidate(self, folding: Folding) -> Candidate:
         """The folding, to be looked at."""
-        return Candidate(self.lowered, folding, self.space.capacity)
+        return Candidate(self.lowered, folding, self.space.capacity, self.space.fifos)
 
     def area(self, folding: Folding) -> int:
         """Of all kernels; without FIFOs and what stands between kernels of unlike lanes."""

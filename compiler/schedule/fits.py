@@ -31,7 +31,7 @@ def excess(used: Resources, limits: Limits) -> dict[str, int]:
 
 def _shown(name: str, limit: int, need: int) -> tuple[str, int, int]:
     """A resource as users call it: block RAMs in units of 36 Kbit."""
-    return ("bram36", limit // 2, -(-need // 2)) if name == "bram18" else (name, limit, need)
+    return ("bram", limit // 2, -(-need // 2)) if name == "bram18" else (name, limit, need)
 
 
 def scarcest(design: Design, limits: Limits) -> str:

@@ -14,8 +14,9 @@ from thresher.compiler.schedule.choice import Choice, Limits, area
 from thresher.compiler.schedule.choose import Family, families
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design
+from thresher.compiler.schedule.fifofolding import check_fifos
 from thresher.compiler.schedule.fits import excess, scarcest, tighten, too_small
-from thresher.compiler.schedule.folding import Folding, check_folding
+from thresher.compiler.schedule.folding import Folding, check_folding, parted
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.search import Space, last_true
 from thresher.compiler.schedule.targets import ScheduleOptions
@@ -53,10 +54,11 @@ def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Sp
         text = to_text(graph)
         if text not in forms:
             forms[text] = lower(graph, options.samples)
-    folding = options.folding or {}
+    folding, asked = parted(options.folding or {})
     fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
     found = fitting or list(forms.values())[:1]
     ultra = bool(options.limits.get("uram"))
+    fifos = check_fifos(asked, ultra)
     spaces: list[Space] = []
     refused: list[ThresherError] = []
     for form in found:
@@ -65,7 +67,7 @@ def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Sp
         except ThresherError as e:
             refused.append(e)
         else:
-            spaces.append(Space(form, given, options.limits))
+            spaces.append(Space(form, given, options.limits, fifos))
     if not spaces:
         raise refused[0]
     return spaces

@@ -16,6 +16,7 @@ import numpy as np
 
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.choice import MEMORIES, Choice, Limits, Row, undominated
+from thresher.compiler.schedule.fifofolding import FifoFolding
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.knapsack import cheapest
 from thresher.compiler.schedule.requests import MEMORY, Request
@@ -33,12 +34,17 @@ class Space:
 
     :param fixed: foldings that the user gave.
     :param capacity: the most that a whole design may take.
+    :param fifos: what the user asks of FIFOs.
     """
 
     def __init__(
-        self, lowered: Lowered, fixed: Folding, capacity: Limits = MappingProxyType({})
+        self,
+        lowered: Lowered,
+        fixed: Folding,
+        capacity: Limits = MappingProxyType({}),
+        fifos: FifoFolding = MappingProxyType({}),
     ) -> None:
-        self.lowered, self.capacity = lowered, capacity
+        self.lowered, self.capacity, self.fifos = lowered, capacity, fifos
         self._moved: dict[tuple[int, bool, bool], list[Choice]] = {}
         self._rows: dict[tuple[object, ...], list[Row]] = {}
         self.choices = {

@@ -27,6 +27,9 @@ def test_board_gives_clock_and_capacity() -> None:
 
 def test_budget_alone() -> None:
     assert CompileOptions(budget={"lut": 5, "bram": 2}).capacity == Capacity(lut=5, bram36=2)
+    all_of_them = parse_budget("lut=1,ff=2,lutram=3,dsp=4,bram=5,uram=6")
+    capacity = Capacity(lut=1, ff=2, lutram=3, dsp=4, bram36=5, uram=6)
+    assert CompileOptions(budget=all_of_them).capacity == capacity
 
 
 def test_budget_and_board_take_the_lesser() -> None:
@@ -35,6 +38,10 @@ def test_budget_and_board_take_the_lesser() -> None:
     assert capacity.lut == 500
     assert capacity.dsp == SPARTAN.capacity.dsp
     assert capacity.uram == SPARTAN.capacity.uram
+    for board, most in ((SPARTAN.name, 0), ("zcu104", 4)):
+        limited = CompileOptions(board=board, budget={"uram": 4}).capacity
+        assert limited is not None
+        assert limited.uram == most
 
 
 def test_json_and_back() -> None:
@@ -79,7 +86,7 @@ def test_wrong_types(wrong: dict[str, object], words: str) -> None:
 def test_unknown_names() -> None:
     with pytest.raises(ThresherError, match="^board must be one of .*zcu104.*, not 'pynq'"):
         CompileOptions(board="pynq")
-    with pytest.raises(ThresherError, match="^--budget knows lut, ff, dsp, bram, lutram, not 'x'"):
+    with pytest.raises(ThresherError, match="^--budget knows lut, ff, lutram, dsp, bram, uram"):
         CompileOptions(budget={"x": 1})
     with pytest.raises(ThresherError, match="^--budget lut must be at least 0, not -1"):
         CompileOptions(budget={"lut": -1})

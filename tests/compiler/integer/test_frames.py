@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphs import GRAPHS, finish
+from graphs import GRAPHS
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.build import Builder
@@ -14,6 +14,7 @@ from thresher.compiler.integer.passes.rewrite import walk
 from thresher.compiler.integer.places import place_of
 from thresher.sim.packing import to_frames, to_samples
 from zoo import names
+from zoo.integer_graphs import finish
 from zoo.rtl import streamlined
 
 LOOPS = [

@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from graphs import GRAPHS, finish, weights
+from graphparts import weights
+from graphs import GRAPHS
 
 from thresher.compiler.errors import ModelError
 from thresher.compiler.integer.build import Builder
@@ -25,6 +26,7 @@ from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.fanout import core
 from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Select, Split
+from zoo.integer_graphs import finish
 
 
 def serial(graph: IntegerGraph) -> Netlist:
