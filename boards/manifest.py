@@ -1,6 +1,5 @@
 """`model.json`: what `boards.host` must know of a compiled model, exact to the bit."""
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,7 +33,7 @@ def manifest(compiled: Compiled) -> dict[str, object]:
         "format": FORMAT,
         "name": design.name,
         "model_sha256": compiled.model_sha256,
-        "verilog_sha256": hashlib.sha256(compiled.verilog.encode()).hexdigest(),
+        "verilog_sha256": compiled.verilog_sha256,
         "clock_hz": round(compiled.options.mhz * 1e6),
         "samples_per_frame": design.samples,
         "cycles": {
