@@ -122,6 +122,8 @@ class AxiLink:
 
     def transfer(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (n, frame_bytes) -> uint8 (n, result_bytes)."""
+        if self._read(Register.STATUS):  # what another program left inside would come first
+            self.reset()
         size = self._read(Register.RESULT_WORDS) * self._words[1]
         self.registers.write(Register.FLAGS, _ALL)
         before = self.counters()
@@ -155,10 +157,12 @@ class AxiLink:
             (getattr(after, n) - getattr(before, n)) % _WRAP
             for n in ("accepted", "finished", "faults", "lost")
         ]
-        if moved != [count, count, 0, 0]:
+        inside = self._read(Register.STATUS)
+        if moved != [count, count, 0, 0] or inside:
             raise LinkError(
                 f"the core counted {moved[0]} frames, {moved[1]} results, {moved[2]} bad and "
-                f"{moved[3]} lost, not {count}; let only one program use it"
+                f"{moved[3]} lost, not {count}, and holds {'more' if inside else 'none'}; let "
+                "only one program use it"
             )
 
 
