@@ -75,6 +75,7 @@ def _say(quiet: bool) -> Say:
 
 
 def _compile(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards.registry import get_board
     from thresher.compiler.schedule.folding import read_folding
     from thresher.gen import show
     from thresher.gen.compiled import compile_model
@@ -84,7 +85,7 @@ def _compile(args: argparse.Namespace, say: Say) -> int:
     out = Path(args.out)
     check_writable(out)
     options = CompileOptions(
-        board=args.board,
+        board=get_board(args.board).target if args.board is not None else None,
         clock_mhz=args.clock_mhz,
         target_fps=args.target_fps,
         max_latency_us=args.max_latency_us,

@@ -101,8 +101,8 @@ def load_folder(out: Path, *, say: Callable[[str], None] | None = None) -> Compi
     if _digest(_read(out, _MODEL)) != stamp["model_sha256"]:
         raise _edited(out, _MODEL)
     try:
-        options = CompileOptions(**stamp["options"])  # type: ignore[arg-type]
-    except (TypeError, AttributeError) as e:
+        options = CompileOptions.from_dict(stamp["options"])  # type: ignore[arg-type]
+    except (TypeError, AttributeError, KeyError) as e:
         raise _edited(out, _STAMP) from e
     folded = replace(options, folding=read_folding(out / _FOLDING))
     made = replace(compile_model(out / _MODEL, folded, say=say), options=options)
