@@ -2,8 +2,9 @@
 
     f_out = f_in * multiply / divide / output,   f_pfd = f_in / divide,   f_vco = f_pfd * multiply
 
-`multiply` and `output` go in steps of 1/8 (UG472, UG572; an output divider between 1 and 2 does not
-exist). Limits are the data sheets': DS189 for Spartan-7, DS925 for Zynq UltraScale+.
+`multiply` and `output` go in steps of 1/8 (UG472, UG572). An output divider of 1 is left out: no
+oscillator is as slow as a clock that a design runs at. Limits are the data sheets': DS189 for
+Spartan-7, DS925 for Zynq UltraScale+.
 """
 
 from collections.abc import Iterator, Mapping
@@ -128,14 +129,13 @@ def _loops(source: int, limits: Limits) -> Iterator[tuple[int, Fraction]]:
 
 
 def _is_output(output: Fraction, limits: Limits) -> bool:
-    whole = (output * _EIGHTH).denominator == 1
-    return output == 1 or (whole and 2 <= output <= limits.divide_output)
+    return (output * _EIGHTH).denominator == 1 and 2 <= output <= limits.divide_output
 
 
 def _outputs_around(output: Fraction, limits: Limits) -> Iterator[Fraction]:
     """The dividers next to `output`; the few behind them too, whose quotient may be whole Hz."""
     middle = int(output * _EIGHTH)
-    for eighths in (_EIGHTH, 2 * _EIGHTH, _EIGHTH * limits.divide_output):
+    for eighths in (2 * _EIGHTH, limits.divide_output * _EIGHTH):
         yield Fraction(eighths, _EIGHTH)
     for eighths in range(middle - 8, middle + 10):
         if 2 * _EIGHTH <= eighths <= limits.divide_output * _EIGHTH:
