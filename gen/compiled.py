@@ -61,6 +61,11 @@ class Compiled:
         """Digest of the model."""
         return hashlib.sha256(self.model).hexdigest()
 
+    @property
+    def verilog_sha256(self) -> str:
+        """Digest of the Verilog."""
+        return hashlib.sha256(self.verilog.encode()).hexdigest()
+
 
 def compile_model(
     path: str | Path, options: CompileOptions | None = None, *, say: Say | None = None

@@ -98,7 +98,7 @@ def _contents(compiled: Compiled) -> dict[str, bytes]:
         "format": FORMAT,
         "version": version("thresher"),
         "model_sha256": compiled.model_sha256,
-        "verilog_sha256": _digest(compiled.verilog.encode()),
+        "verilog_sha256": compiled.verilog_sha256,
         "options": compiled.options.to_dict(),
     }
     graph = compiled.streamlined.graph

@@ -1,5 +1,6 @@
 # The core with its AXI ports as IP, in the folder ip. Vivado finds the buses by the attributes and
-# the names of the ports. TUSER of m_axis stays a plain pin, for the DMA engine has none.
+# the names of the ports. TUSER of m_axis stays a plain pin: the DMA engine has none, and a bus with
+# it would not connect.
 
 create_project -force -part $part package vivado_package
 add_files -norecurse [list rtl/thresher_top.v rtl/thresher_axi.v]
@@ -20,9 +21,8 @@ foreach bus {s_axis m_axis s_axi} {
     ipx::associate_bus_interfaces -busif $bus -clock aclk $core
 }
 set result [ipx::get_bus_interfaces m_axis -of_objects $core]
-if {[llength [ipx::get_port_maps TUSER -of_objects $result]] == 1} {
-    ipx::remove_port_map TUSER $result
-}
+ipx::remove_port_map TUSER $result
+set_property value 0 [ipx::get_bus_parameters TUSER_WIDTH -of_objects $result]
 set map [ipx::get_memory_maps s_axi -of_objects $core]
 if {[llength $map] == 0} {
     set map [ipx::add_memory_map s_axi $core]
