@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 from thresher.compiler.errors import ThresherError
+from thresher.gen.arguments import Parser, number, whole
 
 __all__ = ["main"]
 
@@ -75,6 +75,7 @@ def _say(quiet: bool) -> Say:
 
 
 def _compile(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards.registry import get_board
     from thresher.compiler.schedule.folding import read_folding
     from thresher.gen import show
     from thresher.gen.compiled import compile_model
@@ -84,7 +85,7 @@ def _compile(args: argparse.Namespace, say: Say) -> int:
     out = Path(args.out)
     check_writable(out)
     options = CompileOptions(
-        board=args.board,
+        board=get_board(args.board).target if args.board is not None else None,
         clock_mhz=args.clock_mhz,
         target_fps=args.target_fps,
         max_latency_us=args.max_latency_us,
@@ -167,35 +168,8 @@ def _synth(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ThresherError(f"{message}; see {self.prog} --help")
-
-
-def _whole(least: int, below: int | None = None) -> Callable[[str], int]:
-    """A whole number from `least` on."""
-
-    def convert(text: str) -> int:
-        digits = text.isascii() and text.isdigit() and len(text) < 20
-        if digits and least <= int(text) and (below is None or int(text) < below):
-            return int(text)
-        bound = f"of at least {least}" + (f" and below {below}" if below else "")
-        raise argparse.ArgumentTypeError(f"must be a whole number {bound}, not '{text}'")
-
-    return convert
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as e:
-        raise argparse.ArgumentTypeError(f"must be a number, not '{text}'") from e
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="thresher", description="Bit-exact FPGA accelerators from quantised networks."
     )
     parser.add_argument("--version", action="version", version=f"thresher {version('thresher')}")
@@ -205,10 +179,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("out", metavar="OUT", help="folder of thresher compile")
     verify.add_argument("--input", metavar="FILE", help=".npy or .npz, stacked over samples")
     verify.add_argument(
-        "--samples", type=_whole(1), metavar="N", help="random samples (16 or more), or the first N"
+        "--samples", type=whole(1), metavar="N", help="random samples (16 or more), or the first N"
     )
     verify.add_argument(
-        "--seed", type=_whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
+        "--seed", type=whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
     )
     _engine(verify, "amaranth", "verilator")
     verify.add_argument("--stalls", action="store_true", help="run again with random stalls")
@@ -223,11 +197,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[_Parser]",
+    commands: "argparse._SubParsersAction[Parser]",
     name: str,
     function: Callable[[argparse.Namespace, Say], int],
     text: str,
-) -> _Parser:
+) -> Parser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.add_argument("--quiet", action="store_true", help="print results only")
     parser.set_defaults(command=function)
@@ -243,13 +217,13 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL.onnx", help="QCDQ, QONNX or FINN-ONNX")
     add("-o", "--out", metavar="OUT", required=True, help="folder to write")
     add("--board", metavar="B", help="its capacity and clock are taken")
-    add("--clock-mhz", type=_number, metavar="F", help="clock (the board's, or 100)")
+    add("--clock-mhz", type=number, metavar="F", help="clock (the board's, or 100)")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--target-fps", type=_number, metavar="N", help="samples a second to reach")
-    target.add_argument("--max-latency-us", type=_number, metavar="N", help="of one frame")
-    add("--seq-len", type=_whole(1), metavar="T", help="length of a symbolic sequence axis")
+    target.add_argument("--target-fps", type=number, metavar="N", help="samples a second to reach")
+    target.add_argument("--max-latency-us", type=number, metavar="N", help="of one frame")
+    add("--seq-len", type=whole(1), metavar="T", help="length of a symbolic sequence axis")
     add(
-        "--interleave", type=_whole(1), default=1, metavar="N",
+        "--interleave", type=whole(1), default=1, metavar="N",
         help="sequences that take turns in the recurrence (1)",
     )  # fmt: skip
     add("--budget", metavar="lut=N,dsp=N,bram=N", help="limits on resources")

@@ -5,7 +5,6 @@ from dataclasses import asdict, fields, is_dataclass
 
 import numpy as np
 
-from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.design import TopPort
 from thresher.compiler.schedule.links import estimate, links
 from thresher.compiler.schedule.utilisation import busy_cycles, utilisation
@@ -20,11 +19,10 @@ __all__ = ["compile_report", "with_synthesis", "with_verification"]
 def compile_report(compiled: Compiled) -> dict[str, object]:
     """The report of a fresh compilation: nothing simulated, synthesised or verified yet."""
     design, options = compiled.design, compiled.options
-    board = get_board(options.board) if options.board else None
     busy, shares = busy_cycles(design), utilisation(design)
     return {
         "model": {"name": design.name, "sha256": compiled.model_sha256},
-        "board": options.board,
+        "board": options.board.name if options.board else None,
         "clock_mhz": options.mhz,
         "inputs": {p.name: _top_port(p) for p in design.inputs},
         "outputs": {p.name: _top_port(p) for p in design.outputs},
@@ -52,7 +50,7 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
         "resources": {
             "estimated": asdict(estimate(design)),
             "yosys": None,
-            "capacity": asdict(board.capacity) if board else None,
+            "capacity": asdict(options.board.capacity) if options.board else None,
         },
         "verify": {"samples": 0, "mismatches": None},
     }
