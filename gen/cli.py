@@ -1,4 +1,4 @@
-"""The command line: `thresher compile | verify | run | synth`."""
+"""The command line: `thresher compile | verify | run | synth | build | boards`."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from thresher.gen.arguments import Parser, number, whole
 
 __all__ = ["main"]
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISUSED, _NOT_BUILT, _INTERRUPTED = 1, 2, 3, 130
 _SEEDS = 1 << 32
 _SAMPLES = 16
 
@@ -24,8 +24,8 @@ Say = Callable[[str], None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 only when everything asked for held, 1 when a verification failed, 2 for
-    a user's mistake, 130 when interrupted."""
+    """Run one command; 0 only when everything asked for held, 1 when a verification or a build
+    failed, 2 for a user's mistake, 3 for a project that Vivado has not run, 130 when interrupted."""
     try:
         args = _parser().parse_args(argv)
         with _terminable():
@@ -193,6 +193,12 @@ def _parser() -> argparse.ArgumentParser:
     _engine(run, "golden", "amaranth", "verilator")
     synth = _command(commands, "synth", _synth, "area and depth by Yosys, for xc7")
     synth.add_argument("out", metavar="OUT", help="folder of thresher compile")
+    build = _command(commands, "build", _build, "a Vivado project, and its bitstream")
+    build.add_argument("out", metavar="OUT", help="folder of thresher compile")
+    build.add_argument("--board", metavar="B", required=True, help="see thresher boards")
+    build.add_argument("--baud", type=whole(1), metavar="N", help="of a UART (the board's)")
+    build.add_argument("--project-only", action="store_true", help="do not run Vivado")
+    _command(commands, "boards", _boards, "the boards that --board knows")
     return parser
 
 
