@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 only when everything asked for held, 1 when a verification or a build
-    failed, 2 for a user's mistake, 3 for a project that Vivado has not run, 130 when interrupted."""
+    failed, 2 for a user's mistake, 3 for a project that Vivado has not run, 130 when
+    interrupted."""
     try:
         args = _parser().parse_args(argv)
         with _terminable():
@@ -165,6 +166,36 @@ def _synth(args: argparse.Namespace, say: Say) -> int:
     result = synthesise_design(compiled.design)
     print(show.synthesised(compiled, result))
     save_report(out, with_synthesis(report, result.to_dict()))
+    return 0
+
+
+def _build(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards import show
+    from thresher.boards.registry import get_board
+    from thresher.boards.vivado.build import Built, NotRun, build, make_project
+    from thresher.gen.folder import load_folder, read_report, save_report
+    from thresher.gen.report import with_build
+
+    out, board = Path(args.out), get_board(args.board)
+    compiled, report = load_folder(out, say=say), read_report(out)
+    say("writing the project")
+    project = make_project(compiled, board, args.baud)
+    done = build(project, out, run=not args.project_only, say=say)
+    if isinstance(done, NotRun):
+        print(show.not_run(done, project))
+        return 0 if args.project_only else _NOT_BUILT
+    if done.result is not None:
+        save_report(out, with_build(report, board.name, done.result))
+    if isinstance(done, Built):
+        print(show.built(done))
+        return 0
+    return _refused(ThresherError(done.cause), _FAILED)
+
+
+def _boards(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards import show
+
+    print(show.boards())
     return 0
 
 
