@@ -38,7 +38,7 @@ class Board:
     :param name: as `--board` has it: lower case.
     :param title: for people.
     :param platform: its pins, for any Amaranth design. Its first three LEDs (resources "led" 0 to
-        2), where it has a serial link, tell alive, busy and error.
+        2), where it has a serial link, tell alive, busy and held in reset.
     :param capacity: what its FPGA holds.
     :param clock_mhz: the core's clock where the user asks for none.
     :param board_part: what Vivado calls the board, where it must know more than the FPGA.

@@ -1,4 +1,4 @@
-"""The command line: `thresher compile | verify | run | synth`."""
+"""The command line: `thresher compile | verify | run | synth | build | boards`."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from thresher.gen.arguments import Parser, number, whole
 
 __all__ = ["main"]
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISUSED, _NOT_BUILT, _INTERRUPTED = 1, 2, 3, 130
 _SEEDS = 1 << 32
 _SAMPLES = 16
 _ENGINE = "verilator"
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 only when everything asked for held, 1 when a verification failed, 2 for
-    a user's mistake, 130 when interrupted."""
+    """Run one command; 0 only when everything asked for held, 1 when a verification or a build
+    failed, 2 for a user's mistake, 3 for a project that Vivado has not run, 130 when
+    interrupted."""
     try:
         args = _parser().parse_args(argv)
         with _terminable():
@@ -196,6 +197,36 @@ def _synth(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
+def _build(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards import show
+    from thresher.boards.registry import get_board
+    from thresher.boards.vivado.build import Built, NotRun, build, make_project
+    from thresher.gen.folder import load_folder, read_report, save_report
+    from thresher.gen.report import with_build
+
+    out, board = Path(args.out), get_board(args.board)
+    compiled, report = load_folder(out, say=say), read_report(out)
+    say("writing the project")
+    project = make_project(compiled, board, args.baud)
+    done = build(project, out, run=not args.project_only, say=say)
+    if isinstance(done, NotRun):
+        print(show.not_run(done, project))
+        return 0 if args.project_only else _NOT_BUILT
+    if done.result is not None:
+        save_report(out, with_build(report, board.name, done.result))
+    if isinstance(done, Built):
+        print(show.built(done))
+        return 0
+    return _refused(ThresherError(done.cause), _FAILED)
+
+
+def _boards(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards import show
+
+    print(show.boards())
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="thresher", description="Bit-exact FPGA accelerators from quantised networks."
@@ -226,6 +257,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--spi", metavar="DEVICE", help="of a board's SPI: /dev/spidev0.0")
     synth = _command(commands, "synth", _synth, "area and depth by Yosys, for xc7")
     synth.add_argument("out", metavar="OUT", help="folder of thresher compile")
+    build = _command(commands, "build", _build, "a Vivado project, and its bitstream")
+    build.add_argument("out", metavar="OUT", help="folder of thresher compile")
+    build.add_argument("--board", metavar="B", required=True, help="see thresher boards")
+    build.add_argument("--baud", type=whole(1), metavar="N", help="of a UART (the board's)")
+    build.add_argument("--project-only", action="store_true", help="do not run Vivado")
+    _command(commands, "boards", _boards, "the boards that --board knows")
     return parser
 
 

@@ -13,7 +13,7 @@ from thresher.rtl.binding import memory_style
 from thresher.rtl.fanout import core
 from thresher.rtl.kernel import Kernel, Port
 
-__all__ = ["compile_report", "with_synthesis", "with_verification"]
+__all__ = ["compile_report", "with_build", "with_synthesis", "with_verification"]
 
 
 def compile_report(compiled: Compiled) -> dict[str, object]:
@@ -125,3 +125,12 @@ def with_synthesis(report: Mapping[str, object], yosys: Mapping[str, object]) ->
     resources = report["resources"]
     assert isinstance(resources, Mapping)
     return {**report, "resources": {**resources, "yosys": dict(yosys)}}
+
+
+def with_build(
+    report: Mapping[str, object], board: str, result: Mapping[str, object]
+) -> dict[str, object]:
+    """The report with what Vivado found for a board, under "vivado"."""
+    before = report.get("vivado", {})
+    assert isinstance(before, Mapping)
+    return {**report, "vivado": {**before, board: dict(result)}}

@@ -1,4 +1,4 @@
-"""`thresher build`: a compilation's project for a board, and its bitstream where Vivado is there."""
+"""`thresher build`: the project for a board, and its bitstream where Vivado is there."""
 
 import shlex
 from collections.abc import Callable
@@ -116,9 +116,8 @@ def build(
 
 
 def _lies_in(folder: Path, contents: dict[str, bytes]) -> bool:
-    return all(
-        (folder / n).is_file() and (folder / n).read_bytes() == d for n, d in contents.items()
-    )
+    there = ((folder / name, data) for name, data in contents.items())
+    return all(path.is_file() and path.read_bytes() == data for path, data in there)
 
 
 def _is_finished(project: Project, folder: Path) -> bool:

@@ -2,42 +2,20 @@
 
 from thresher.boards.board import Board
 from thresher.boards.framing import axi_frames, axi_width
+from thresher.boards.shell.axi_core import AXI_NAME
 from thresher.boards.vivado import parts
-from thresher.boards.vivado.ports import Port, ports
 from thresher.boards.vivado.project import Project, check_clock, content_digest, script
 from thresher.compiler.errors import ThresherError
 from thresher.gen.compiled import TOP_NAME, Compiled
 
-__all__ = ["SHELL", "mpsoc_project", "shell_ports"]
+__all__ = ["mpsoc_project"]
 
-SHELL = "thresher_axi"
 _SOURCE_HZ = 100_000_000
 """What the processor gives to the logic; a clock manager makes the core's clock of it."""
 _JOBS = 4
 _MOST_BITS = 1024  # of a stream through the DMA engine
 _LENGTH_BITS = 26  # of the DMA engine's length registers
 _SCRIPTS = ("build.tcl", "common.tcl", "package_ip.tcl", "block_design.tcl")
-
-
-def shell_ports(compiled: Compiled) -> dict[str, Port]:
-    """The ports that the scripts expect of `thresher_axi`; addresses may have any width."""
-    design = compiled.design
-    found = {name: Port("input", 1) for name in ("aclk", "aresetn")}
-    found["interrupt"] = Port("output", 1)
-    streams = (("s_axis", "input", design.inputs), ("m_axis", "output", design.outputs))
-    for name, ahead, tops in streams:
-        back = {"input": "output", "output": "input"}[ahead]
-        size = axi_width(tops)
-        widths = {"tdata": 8 * size, "tkeep": size, "tlast": 1, "tvalid": 1}
-        if name == "m_axis":
-            widths["tuser"] = 1
-        found |= {f"{name}_{k}": _port(ahead, w) for k, w in widths.items()}
-        found[f"{name}_tready"] = _port(back, 1)
-    return found
-
-
-def _port(direction: str, width: int) -> Port:
-    return Port("input" if direction == "input" else "output", width)
 
 
 def mpsoc_project(compiled: Compiled, board: Board) -> Project:
@@ -50,9 +28,6 @@ def mpsoc_project(compiled: Compiled, board: Board) -> Project:
     clock = check_clock(board, mhz, _SOURCE_HZ)
     frame_bits, result_bits = _stream_bits(compiled, board)
     shell = parts.axi_shell(compiled)
-    there = ports(shell, SHELL)
-    missing = {n: p for n, p in shell_ports(compiled).items() if there.get(n) != p}
-    assert not missing, f"{SHELL} must have the ports {missing}"
     settings = {
         "part": board.part,
         "board_part": board.board_part,
@@ -68,7 +43,7 @@ def mpsoc_project(compiled: Compiled, board: Board) -> Project:
     files = {name: script(name) for name in _SCRIPTS}
     files |= {
         f"rtl/{TOP_NAME}.v": compiled.verilog.encode(),
-        f"rtl/{SHELL}.v": shell.encode(),
+        f"rtl/{AXI_NAME}.v": shell.encode(),
         "settings.tcl": _tcl(settings),
     }
     digest = content_digest(files)

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from thresher.boards.board import Board
+from thresher.boards.shell.axi_core import axi_verilog
 from thresher.gen.compiled import Compiled
 
 __all__ = ["axi_shell", "driver", "serial_shell"]
@@ -12,7 +13,7 @@ __all__ = ["axi_shell", "driver", "serial_shell"]
 
 def axi_shell(compiled: Compiled) -> str:
     """Verilog of `thresher_axi`, without the core that it instantiates."""
-    return str(importlib.import_module("thresher.boards.shell.axi_core").axi_verilog(compiled))
+    return axi_verilog(compiled)
 
 
 def serial_shell(compiled: Compiled, board: Board, clock_hz: int, baud: int | None) -> str:

@@ -29,7 +29,7 @@ _PINS = {
 }
 """Ports of the shell and the subsignals of the platform's resource, by kind of link."""
 _OUTPUTS = {"tx", "miso"}
-_ALIVE, _BUSY, _ERROR = range(3)
+_ALIVE, _BUSY, _RESET = range(3)
 
 
 def io_ports(board: Board) -> tuple[list[str], list[str]]:
@@ -52,7 +52,7 @@ class SerialTop(Elaboratable):
 
     Reset is asserted by configuration, by the board's reset pin and while the clock is not stable,
     and released in step with the clock. LED 0 blinks about once a second, LED 1 is lit while frames
-    are inside and a little longer, LED 2 from the first fault on the link until a reset.
+    are inside and a little longer, LED 2 while the core is held in reset.
 
     :param shell: ports of `thresher_serial`.
     :param clock_hz: of the core.
@@ -64,10 +64,10 @@ class SerialTop(Elaboratable):
     ) -> None:
         self._board, self._clock_hz, self._mmcm = board, clock_hz, mmcm
         pins = _PINS[board.link.kind]
-        ours = {"clk", "rst", "busy", "error", *pins}
-        if set(shell) - {"error"} != ours - {"error"}:
-            raise ValueError(f"{SHELL} must have the ports {sorted(ours)}, not {sorted(shell)}")
-        self._shell = shell
+        expected = {name: Port("input", 1) for name in ("clk", "rst", *pins)}
+        expected |= {name: Port("output", 1) for name in ("busy", *_OUTPUTS & pins.keys())}
+        if dict(shell) != expected:
+            raise ValueError(f"{SHELL} must have the ports {expected}, not {dict(shell)}")
 
     def elaborate(self, platform: XilinxPlatform) -> Module:
         m = Module()
@@ -75,12 +75,14 @@ class SerialTop(Elaboratable):
         lamps = [Signal(name=f"led_{n}") for n in range(3)]
         for number, lamp in enumerate(lamps):
             self._output(m, f"led_{number}", platform.request("led", number, dir="-"), lamp)
-        busy, error = Signal(), Signal()
-        ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal(), "o_busy": busy}
-        if "error" in self._shell:
-            ports["o_error"] = error
-        ports |= self._link(m, platform)
-        m.submodules.serial = Instance(SHELL, **ports)
+        busy = Signal()
+        m.submodules.serial = Instance(
+            SHELL,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            o_busy=busy,
+            **self._link(m, platform),
+        )
         if ("busy", 0) in platform.resources:
             self._output(m, "busy", platform.request("busy", 0, dir="-"), busy)
 
@@ -97,8 +99,7 @@ class SerialTop(Elaboratable):
         with m.Elif(seen != 0):
             m.d.sync += seen.eq(seen - 1)
         m.d.sync += lamps[_BUSY].eq(seen != 0)
-        with m.If(error):
-            m.d.sync += lamps[_ERROR].eq(1)
+        m.d.comb += lamps[_RESET].eq(ResetSignal())
         return m
 
     def _clock(self, m: Module, platform: XilinxPlatform) -> None:
