@@ -30,7 +30,7 @@ _CELLS = (
         "markdown",
         "## Check\n"
         "\n"
-        "Recorded inputs go through this host's quantisation and through the core; every code must\n"
+        "Recorded inputs go through this host's quantisation and through the core; each code must\n"
         "be the compiler's.",
     ),
     (
