@@ -20,7 +20,7 @@ class Core(wiring.Component):
     """
 
     def __init__(self, design: Design) -> None:
-        self.design = design
+        self._design = design
         members: dict[str, wiring.Member] = {"reset": wiring.In(1)}
         members |= {p.name: wiring.In(p.port.signature) for p in design.inputs}
         members |= {p.name: wiring.Out(p.port.signature) for p in design.outputs}
@@ -29,7 +29,8 @@ class Core(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         ports: dict[str, Value] = {"i_clk": ClockSignal(), "i_rst": ResetSignal() | self.reset}
-        for tops, ahead, back in ((self.design.inputs, "i", "o"), (self.design.outputs, "o", "i")):
+        design = self._design
+        for tops, ahead, back in ((design.inputs, "i", "o"), (design.outputs, "o", "i")):
             for top in tops:
                 port = getattr(self, top.name)
                 ports[f"{ahead}_{top.name}__payload"] = Value.cast(port.payload)
