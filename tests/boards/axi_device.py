@@ -51,7 +51,7 @@ class Core:
             self.busy_after_reset -= 1
             return int(Status.BUSY)
         if register == Register.STATUS:
-            return int(Status.BUSY if self.results else 0)
+            return int(Status.SENDING if self.results else 0)
         return self.values[register]
 
     def write(self, offset: int, value: int) -> None:
@@ -62,9 +62,9 @@ class Core:
             if value & Control.RESET:
                 self.resets += 1
                 self._count(Register.FRAMES_LOST, len(self.results))
-                if self.results:
+                if self.results:  # one has begun to leave: it is filled up
                     self.values[Register.FLAGS] |= Flag.LOST
-                self.results.clear()
+                    self.results = deque([bytes(self.sizes[1])])
         else:
             self.values[register] = value
 

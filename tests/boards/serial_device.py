@@ -6,7 +6,7 @@ Time is counted in bytes on the line: nothing here waits.
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -114,8 +114,20 @@ class Faults:
     repeated: float = 0.0
     noise: float = 0.0
 
-    def __bool__(self) -> bool:
-        return self != replace(self, lost=0.0, flipped=0.0, repeated=0.0, noise=0.0)
+    def apply(self, data: bytes, rng: np.random.Generator) -> bytes:
+        """The bytes after the line; repeating is for whoever knows what was said before."""
+        if not (self.lost or self.flipped or self.noise):
+            return data
+        out = bytearray()
+        for byte in data:
+            if rng.random() < self.noise:
+                out += rng.bytes(int(rng.integers(1, 30)))
+            if rng.random() < self.lost:
+                continue
+            if rng.random() < self.flipped:
+                byte ^= 1 << int(rng.integers(8))
+            out.append(byte)
+        return bytes(out)
 
 
 class Line:
@@ -135,7 +147,7 @@ class Line:
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
-        self._to += self._damaged(data)
+        self._to += self.faults.apply(data, self._rng)
 
     def read(self, timeout: float) -> bytes:
         end = self._time + max(1, round(timeout / self.byte_seconds))
@@ -156,23 +168,9 @@ class Line:
         self._said.append(said)
         del self._said[:-40]
         if said != FLAG or self._said[-2:-1] != bytes([FLAG]):  # idle time is not heard
-            self._heard += self._damaged(bytes([said]))
+            self._heard += self.faults.apply(bytes([said]), self._rng)
             if self.faults.repeated and self._rng.random() < self.faults.repeated:
                 self._heard += bytes([FLAG]) + self._said + bytes([FLAG])
-
-    def _damaged(self, data: bytes) -> bytes:
-        if not self.faults:
-            return data
-        out = bytearray()
-        for byte in data:
-            if self._rng.random() < self.faults.noise:
-                out += self._rng.bytes(int(self._rng.integers(1, 30)))
-            if self._rng.random() < self.faults.lost:
-                continue
-            if self._rng.random() < self.faults.flipped:
-                byte ^= 1 << int(self._rng.integers(8))
-            out.append(byte)
-        return bytes(out)
 
 
 def hashed(frame: bytes) -> bytes:
