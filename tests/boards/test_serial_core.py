@@ -88,6 +88,7 @@ def run(
         )
     count, failed = get_results(folder / "results.xml")
     assert (count, failed) == (len(scenarios), 0), log.read_text()[-8000:]
+    print(log.read_text()[-3000:])
     return log.read_text()
 
 

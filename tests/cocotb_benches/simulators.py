@@ -31,7 +31,7 @@ def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tupl
 
     :param fast: on Verilator, build longer to run faster.
     """
-    arguments = [*_ARGUMENTS[simulator], *(["-CFLAGS", "-O1"] if fast else [])]
+    arguments = _ARGUMENTS[simulator][: -2 if fast else None]
 
     def make(folder: Path) -> None:
         source = folder / f"{top}.v"
@@ -46,10 +46,11 @@ def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tupl
 
     path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Without the second, larger designs die on a precompiled header (see FACTS).
-    variables = {"PATH": path, "MAKEFLAGS": " -- CFG_CXXFLAGS_PCH_I=-include"}
+    levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O0" if fast else ""
+    variables = {"PATH": path, "MAKEFLAGS": f" -- CFG_CXXFLAGS_PCH_I=-include{levels}"}
     with mock.patch.dict(os.environ, variables):
         runner = get_runner(simulator)
-        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top, *arguments), make)
+        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make)
 
 
 _ARGUMENTS = {
