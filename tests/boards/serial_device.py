@@ -6,29 +6,28 @@ Time is counted in bytes on the line: nothing here waits.
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
+from serial_model import Model
 
 from thresher.boards.host import packets
 from thresher.boards.host.packets import (
     FLAG,
     MAGIC,
     PROTOCOL,
-    UNKNOWN_SEQUENCE,
     Identity,
     Packet,
-    PacketError,
     Reason,
     Status,
     Type,
-)  # fmt: skip
+)
 
 __all__ = ["Device", "Faults", "Line", "hashed", "identity"]
 
 
 class Device:
-    """The core behind a serial link.
+    """The core behind a serial link: `serial_model.Model`, with room for `identity.window` frames.
 
     :param function: frame bytes -> result bytes.
     :param busy: byte times that a frame takes.
@@ -38,64 +37,57 @@ class Device:
         self, identity: Identity, function: Callable[[bytes], bytes], busy: int = 40
     ) -> None:
         self.identity, self.function, self.busy = identity, function, busy
-        self.counts = {field.name: 0 for field in fields(Status)}
-        self._part = bytearray()
-        self._frames: deque[tuple[int, bytes]] = deque()
+        self.model = Model(identity.frame_bytes)
+        self.finished = self.refused = self.lost = 0
+        self._frames: deque[Packet] = deque()
         self._left = busy
         self._out: deque[int] = deque()
         self.refuse_next: list[Reason] = []
         self.hold = False
 
+    @property
+    def status(self) -> Status:
+        """What COUNTERS tells."""
+        counts = {**self.model.counts}
+        counts["accepted"] -= self.refused
+        times = {"latency": 0, "interval": 0}
+        return Status(**counts, finished=self.finished, busy=self.refused, lost=self.lost, **times)
+
     def tick(self, byte: int | None) -> int:
         """One byte time: a byte comes or not; the byte that goes."""
-        if byte == FLAG:
-            if self._part:
-                self._packet(bytes(self._part))
-            self._part.clear()
-        elif byte is not None:
-            self._part.append(byte)
+        for packet in self.model.feed([] if byte is None else [byte]):
+            self._packet(packet)
         if self._frames and not self.hold:
             self._left -= 1
             if self._left <= 0:
-                sequence, frame = self._frames.popleft()
+                frame = self._frames.popleft()
                 self._left = self.busy
-                self.counts["finished"] += 1
-                self._say(Packet(Type.RESULT, sequence, self.function(frame)))
+                self.finished += 1
+                self._say(Packet(Type.RESULT, frame.sequence, self.function(frame.payload)))
         return self._out.popleft() if self._out else FLAG
 
     def _say(self, packet: Packet) -> None:
         self._out += packets.encode(packet)
 
-    def _refuse(self, sequence: int, reason: Reason) -> None:
-        name = {"CRC": "crc", "LENGTH": "length", "TYPE": "unknown", "BUSY": "busy"}[reason.name]
-        self.counts[name] += 1
-        self._say(Packet(Type.REFUSED, sequence, bytes([reason])))
-
-    def _packet(self, stuffed: bytes) -> None:
-        try:
-            packet = packets.decode(stuffed)
-        except PacketError:
-            return self._refuse(UNKNOWN_SEQUENCE, Reason.CRC)
-        sequence = packet.sequence
-        if packet.type == Type.IDENTIFY:
-            self._say(Packet(Type.IDENTITY, sequence, self.identity.pack()))
-        elif packet.type == Type.STATUS:
-            self._say(Packet(Type.COUNTERS, sequence, Status(**self.counts).pack()))
-        elif packet.type == Type.RESET:
-            self.counts["lost"] += len(self._frames)
+    def _packet(self, packet: Packet) -> None:
+        """Take a frame, or say an answer with what belongs into it."""
+        payload = packet.payload
+        if packet.type == Type.FRAME:
+            full = len(self._frames) >= self.identity.window
+            if not full and not self.refuse_next:
+                self._frames.append(packet)
+                return
+            self.refused += 1
+            reason = self.refuse_next.pop() if self.refuse_next else Reason.BUSY
+            packet, payload = replace(packet, type=Type.REFUSED), bytes([reason])
+        elif packet.type == Type.IDENTITY:
+            payload = self.identity.pack()
+        elif packet.type == Type.COUNTERS:
+            payload = self.status.pack()
+        elif packet.type == Type.DONE:
+            self.lost += len(self._frames)
             self._frames.clear()
-            self._say(Packet(Type.DONE, sequence))
-        elif packet.type != Type.FRAME:
-            self._refuse(sequence, Reason.TYPE)
-        elif self.refuse_next:
-            self._refuse(sequence, self.refuse_next.pop())
-        elif len(packet.payload) != self.identity.frame_bytes:
-            self._refuse(sequence, Reason.LENGTH)
-        elif len(self._frames) >= self.identity.window:
-            self._refuse(sequence, Reason.BUSY)
-        else:
-            self.counts["accepted"] += 1
-            self._frames.append((sequence, packet.payload))
+        self._say(replace(packet, payload=payload))
 
 
 def identity(frame_bytes: int, result_bytes: int, window: int = 4, samples: int = 1) -> Identity:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from golden_link import GoldenLink, compiled
+
 from thresher.boards.driver import recorded, write_driver
 from thresher.boards.host import Accelerator, HostError, InputError, LinkError
 from thresher.boards.host.model import load_model

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from axi_device import AxiDma, Core, fake_pynq
 from serial_device import hashed
+
 from thresher.boards.host import axi_link, pynq_link, uio_link
 from thresher.boards.host.axi_link import AxiLink
 from thresher.boards.host.errors import LinkError

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_transports import serve
-
 from golden_link import GoldenLink
 from serial_device import Device
+from test_transports import serve
+
 from thresher.boards.host.packets import Identity
 from thresher.boards.run import BoardOptions
 from thresher.boards.shell.serial_core import serial_identity

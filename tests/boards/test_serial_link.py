@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
 from serial_device import Device, Faults, Line, hashed, identity
+
 from thresher.boards.host import packets
 from thresher.boards.host.errors import LinkError
 from thresher.boards.host.packets import Packet, Reason, Type
@@ -63,7 +63,7 @@ def test_thousands_of_frames_on_bad_lines(kind: str) -> None:
         done += len(sent)
     assert link.damaged > 50
     assert link.resent > 50 or kind == "repeated"
-    assert line(link).device.counts["accepted"] >= done
+    assert line(link).device.status.accepted >= done
 
 
 def test_two_bytes_in_a_hundred_wrong() -> None:
@@ -113,7 +113,7 @@ def test_results_of_an_abandoned_transfer_never_count() -> None:
     sent = frames(4, seed=2)
     for link in (first, SerialLink(Line(device), patience=0.02)):
         np.testing.assert_array_equal(link.transfer(sent), expected(sent))
-    assert device.counts["lost"] >= 4
+    assert device.status.lost >= 4
 
 
 def test_a_half_sent_packet_before_the_program_began() -> None:
@@ -140,7 +140,7 @@ def test_the_window_is_kept() -> None:
     device = Device(identity(6, 4, window=2), hashed, busy=300)
     link, sent = SerialLink(Line(device), patience=0.02), frames(30)
     np.testing.assert_array_equal(link.transfer(sent), expected(sent))
-    assert device.counts["busy"] == 0
+    assert device.status.busy == 0
     assert link.resent == 0
 
 

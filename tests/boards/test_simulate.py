@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
 from golden_link import compiled
 from serial_device import Faults
+
 from thresher.boards.host.accelerator import Accelerator
 from thresher.boards.host.errors import LinkError
 from thresher.boards.host.model import load_model

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-
 from serial_device import Device, hashed, identity
+
 from thresher.boards.host.errors import LinkError
 from thresher.boards.host.packets import FLAG
 from thresher.boards.host.serial_link import SerialLink
