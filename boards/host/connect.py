@@ -7,8 +7,8 @@ from thresher.boards.host.serial_link import SerialLink
 
 __all__ = ["BAUD", "SPI_HZ", "connect"]
 
-BAUD = 115_200
-"""Bits a second of a UART, unless it is told."""
+BAUD = 1_000_000
+"""Bits a second of a UART, unless it is told: what boards with one are built for."""
 SPI_HZ = 1_000_000
 """Of SCK, unless it is told."""
 _PATIENCE = 0.5  # seconds: what an operating system may keep us waiting

@@ -44,6 +44,7 @@ class Device:
         self._out: deque[int] = deque()
         self.refuse_next: list[Reason] = []
         self.hold = False
+        self.lose_next = 0
 
     @property
     def status(self) -> Status:
@@ -72,6 +73,9 @@ class Device:
     def _packet(self, packet: Packet) -> None:
         """Take a frame, or say an answer with what belongs into it."""
         payload = packet.payload
+        if packet.type == Type.FRAME and self.lose_next:
+            self.lose_next -= 1
+            return
         if packet.type == Type.FRAME:
             full = len(self._frames) >= self.identity.window
             if not full and not self.refuse_next:

@@ -9,7 +9,7 @@ from serial_device import Device, Faults, Line, hashed, identity
 from thresher.boards.host import packets
 from thresher.boards.host.errors import LinkError
 from thresher.boards.host.packets import Packet, Reason, Type
-from thresher.boards.host.serial_link import SerialLink
+from thresher.boards.host.serial_link import SerialLink, _Receiver
 
 
 def make(faults: Faults | None = None, *, seed: int = 0, tries: int = 10) -> SerialLink:
@@ -79,6 +79,28 @@ def test_refusals(reason: Reason) -> None:
     line(link).device.refuse_next = [reason] * 3
     np.testing.assert_array_equal(link.transfer(sent), expected(sent))
     assert link.resent == 3
+
+
+def test_a_lost_frame_and_a_full_core_cost_no_timeout() -> None:
+    """The next result tells that a frame is missing; room is asked for again soon."""
+    for lost, busy, count in ((1, 0, 12), (0, 1, 12), (0, 1, 1)):
+        device = Device(identity(6, 4), hashed)
+        link, sent = SerialLink(Line(device), patience=10.0), frames(count)
+        link.identity()
+        device.lose_next, device.refuse_next = lost, [Reason.BUSY] * busy
+        np.testing.assert_array_equal(link.transfer(sent), expected(sent))
+        assert link.resent == 1
+        assert link.pipe.now() < 2.0
+
+
+def test_noise_without_a_flag_takes_no_memory() -> None:
+    receiver = _Receiver(100)
+    for _ in range(50):
+        assert receiver.feed(b"x" * 99) == []
+        assert len(receiver._part) <= 100
+    packet = Packet(Type.RESULT, 1, b"1234")
+    assert receiver.feed(packets.encode(packet)) == [packet]
+    assert receiver.damaged == 1
 
 
 def test_it_gives_up_in_one_line() -> None:

@@ -164,13 +164,14 @@ def test_an_spi_device_that_fails() -> None:
 
 def test_idle_bytes_of_spi_are_not_heard() -> None:
     """But a packet is heard whole, across transfers, and its flags with it."""
-    said = [b"~~~~", b"~~ab", b"cd~~", b"~~~~", b"~"]
+    said = [b"~~~~", b"~~ab", b"cd", b"~~~~", b"~~~~", b"~"]
     clock = iter(range(100))
     pipe = SpiPipe(lambda _: said.pop(0), 1.0, now=lambda: float(next(clock)))
     pipe.write(b"1234")
     pipe.write(b"1234")
     assert pipe.read(0) == b"~~ab"
-    assert pipe.read(0) == b"cd~~"
+    assert pipe.read(0) == b"cd"
+    assert pipe.read(0) == b"~~~~"
     assert pipe.read(0.5) == b""
     assert pipe.read(0.5) == b""
     assert said == []
