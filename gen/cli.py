@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from thresher.compiler.errors import ThresherError
 from thresher.gen.arguments import Parser, number, whole
@@ -19,8 +20,15 @@ __all__ = ["main"]
 _FAILED, _MISUSED, _NOT_BUILT, _INTERRUPTED = 1, 2, 3, 130
 _SEEDS = 1 << 32
 _SAMPLES = 16
+_ENGINE = "verilator"
 
 Say = Callable[[str], None]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from thresher.gen.compiled import Compiled
+
+    Predict = Callable[[Compiled, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,22 +144,42 @@ def _run(args: argparse.Namespace, say: Say) -> int:
     from thresher.gen.folder import load_folder
     from thresher.sim.engine import SimulationError
     from thresher.sim.inputs import check_output, load_inputs, save_outputs
-    from thresher.sim.top import predict
 
-    output = Path(args.output)
+    output, (way, predict) = Path(args.output), _predictor(args)
     compiled = load_folder(Path(args.out), say=say)
     graph = compiled.streamlined.graph
     check_output(output, [o.name for o in graph.outputs])
     inputs = load_inputs(Path(args.input), graph)
-    say(f"running {args.engine}")
+    say(f"running {way}")
     try:
-        outputs = predict(compiled, args.engine, inputs)
+        outputs = predict(compiled, inputs)
     except SimulationError as e:
         return _refused(e, _FAILED)
     save_outputs(output, outputs)
     for name, array in outputs.items():
         print(f"{name}: {array.dtype} {array.shape} -> {output}")
     return 0
+
+
+def _predictor(args: argparse.Namespace) -> "tuple[str, Predict]":
+    """What runs the model, by name and as a function: an engine or a board.
+
+    :raises ThresherError: the options do not fit together.
+    """
+    told = {n: getattr(args, n) for n in ("simulate", "port", "baud", "spi")}
+    if args.board is None:
+        from thresher.sim.top import predict
+
+        if given := [n for n, value in told.items() if value]:
+            raise ThresherError(f"--{given[0]} needs a board; give --board")
+        engine = args.engine or _ENGINE
+        return engine, lambda compiled, inputs: predict(compiled, engine, inputs)
+    from thresher.boards.run import BoardOptions, predict_on_board
+
+    if args.engine is not None:
+        raise ThresherError("--engine and --board exclude each other; leave one out")
+    options = BoardOptions(args.board, **told)
+    return args.board, lambda compiled, inputs: predict_on_board(compiled, options, inputs)
 
 
 def _synth(args: argparse.Namespace, say: Say) -> int:
@@ -171,25 +199,13 @@ def _synth(args: argparse.Namespace, say: Say) -> int:
 
 def _build(args: argparse.Namespace, say: Say) -> int:
     from thresher.boards import show
-    from thresher.boards.registry import get_board
-    from thresher.boards.vivado.build import Built, NotRun, build, make_project
-    from thresher.gen.folder import load_folder, read_report, save_report
-    from thresher.gen.report import with_build
+    from thresher.boards.vivado.build import Failed, NotRun, build_out
 
-    out, board = Path(args.out), get_board(args.board)
-    compiled, report = load_folder(out, say=say), read_report(out)
-    say("writing the project")
-    project = make_project(compiled, board, args.baud)
-    done = build(project, out, run=not args.project_only, say=say)
-    if isinstance(done, NotRun):
-        print(show.not_run(done, project))
-        return 0 if args.project_only else _NOT_BUILT
-    if done.result is not None:
-        save_report(out, with_build(report, board.name, done.result))
-    if isinstance(done, Built):
-        print(show.built(done))
-        return 0
-    return _refused(ThresherError(done.cause), _FAILED)
+    done = build_out(Path(args.out), args.board, args.baud, run=not args.project_only, say=say)
+    if isinstance(done, Failed):
+        return _refused(ThresherError(done.cause), _FAILED)
+    print(show.build(done))
+    return _NOT_BUILT if isinstance(done, NotRun) and not args.project_only else 0
 
 
 def _boards(args: argparse.Namespace, say: Say) -> int:
@@ -221,7 +237,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("out", metavar="OUT", help="folder of thresher compile")
     run.add_argument("--input", metavar="FILE", required=True, help=".npy or .npz")
     run.add_argument("--output", metavar="FILE", required=True, help=".npy or .npz")
-    _engine(run, "golden", "amaranth", "verilator")
+    _engine(run, "golden", "amaranth", "verilator", default=None)
+    run.add_argument("--board", metavar="B", help="run on this board, by the host's own code")
+    run.add_argument("--simulate", action="store_true", help="on its Verilated top instead")
+    run.add_argument("--port", metavar="DEVICE", help="of a board's UART: /dev/ttyUSB1")
+    run.add_argument("--baud", type=whole(1), metavar="N", help="of that UART (the board's)")
+    run.add_argument("--spi", metavar="DEVICE", help="of a board's SPI: /dev/spidev0.0")
     synth = _command(commands, "synth", _synth, "area and depth by Yosys, for xc7")
     synth.add_argument("out", metavar="OUT", help="folder of thresher compile")
     build = _command(commands, "build", _build, "a Vivado project, and its bitstream")
@@ -245,8 +266,8 @@ def _command(
     return parser
 
 
-def _engine(parser: argparse.ArgumentParser, *choices: str) -> None:
-    parser.add_argument("--engine", choices=choices, default="verilator", help="(verilator)")
+def _engine(parser: argparse.ArgumentParser, *choices: str, default: str | None = _ENGINE) -> None:
+    parser.add_argument("--engine", choices=choices, default=default, help=f"({_ENGINE})")
 
 
 def _compile_options(parser: argparse.ArgumentParser) -> None:
