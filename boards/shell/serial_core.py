@@ -15,14 +15,7 @@ from thresher.gen.compiled import Compiled
 from thresher.gen.verilog import to_verilog
 from thresher.rtl.checks import check_choice, check_int
 
-__all__ = [
-    "SERIAL_NAME",
-    "TRANSPORTS",
-    "SerialCore",
-    "serial_identity",
-    "serial_shell",
-    "serial_verilog",
-]
+__all__ = ["SERIAL_NAME", "TRANSPORTS", "SerialCore", "serial_identity", "serial_shell", "serial_verilog"]
 
 SERIAL_NAME = "thresher_serial"
 TRANSPORTS = ("uart", "spi")
@@ -51,7 +44,9 @@ def serial_shell(compiled: Compiled, clock_hz: int, window: int = WINDOW) -> Ser
     """The shell without core and pins."""
     design = compiled.design
     ports = [p.port for p in design.inputs], [p.port for p in design.outputs]
-    return SerialShell(serial_frames(design), ports, serial_identity(compiled, clock_hz, window))
+    return SerialShell(
+        serial_frames(design), ports, serial_identity(compiled, clock_hz, window)
+    )
 
 
 def join_core(m: Module, shell: SerialShell, core: Core, compiled: Compiled) -> None:

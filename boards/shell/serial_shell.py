@@ -88,9 +88,7 @@ class SerialShell(wiring.Component):
         for k in range(len(inputs)):
             wiring.connect(m, getattr(frame_in, port_name(k)), wiring.flipped(self._port("in", k)))
         for k in range(len(outputs)):
-            wiring.connect(
-                m, wiring.flipped(self._port("out", k)), getattr(frame_out, port_name(k))
-            )
+            wiring.connect(m, wiring.flipped(self._port("out", k)), getattr(frame_out, port_name(k)))
         _through(m, receiver.accepted, sequences, sender.sequences)
         _through(m, receiver.answers, answers, sender.answers)
         m.d.comb += [
