@@ -53,7 +53,8 @@ class VivadoPackager(VivadoSteps):
                 name, *pairs = value.removeprefix("XIL_INTERFACENAME ").split(", ")
                 core.parameters[name] = dict(pair.split(" ", 1) for pair in pairs)
         for bus in core.buses:
-            port = next(p for p in (bus, f"{bus}_tvalid", f"{bus}_awvalid") if p in there)
+            port = next((p for p in (bus, f"{bus}_tvalid", f"{bus}_awvalid") if p in there), "")
+            require(port, f"[IP_Flow 19-1] the bus '{bus}' has no ports")
             core.directions[bus] = there[port].direction
         core.root.mkdir(exist_ok=True)
         self.core = core
