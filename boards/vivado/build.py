@@ -113,10 +113,7 @@ def build(
     folder = out / BUILD / project.board.name
     contents = project.contents
     if not _lies_in(folder, contents):
-        with staged_folder(folder) as stage:
-            for name, data in contents.items():
-                (stage / name).parent.mkdir(parents=True, exist_ok=True)
-                (stage / name).write_bytes(data)
+        _write(folder, contents)
     if _is_finished(project, folder):
         return _outcome(project, folder, fresh=False)
     command = f"cd {shlex.quote(str(folder))} && {shlex.join(project.command)}"
@@ -124,8 +121,7 @@ def build(
         return NotRun(project, folder, "Vivado was not to be run", command)
     if find_vivado() is None:
         return NotRun(project, folder, "Vivado is not on PATH", command)
-    for name in (*project.outputs, project.utilisation, project.timing, FINISHED):
-        (folder / name).unlink(missing_ok=True)
+    _write(folder, contents)  # without what an unfinished run has left
     try:
         run_vivado(project.command, folder, say)
     except VivadoError as e:
@@ -134,6 +130,13 @@ def build(
     if not _is_finished(project, folder):
         return Failed(folder, f"Vivado ended without a result; see {folder / LOG}")
     return _outcome(project, folder, fresh=True)
+
+
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+    with staged_folder(folder) as stage:
+        for name, data in contents.items():
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).write_bytes(data)
 
 
 def _lies_in(folder: Path, contents: dict[str, bytes]) -> bool:

@@ -90,7 +90,7 @@ MUTATIONS = [
     ("zcu104", "package_ip.tcl", "-busif $bus -clock aclk", "-busif $bus -clock clk", "no bus"),
     ("zcu104", "package_ip.tcl", "ipx::save_core $core\n", "", "no folder 'ip'|no IP thresher"),
     ("zcu104", "block_design.tcl", "net ps/pl_resetn0 reset/ext_reset_in\n", "", "ext_reset_in is"),
-    ("zcu104", "block_design.tcl", "dma/axi_resetn core/", "dma/axi_reset core/", "No pins"),
+    ("zcu104", "block_design.tcl", "axi_resetn core/", "axi_reset core/", "No pins"),
     ("zcu104", "block_design.tcl", "cell reset xil", "cell rst xil", "no cell 'reset'"),
     ("zcu104", "block_design.tcl", "PSU__USE__IRQ0 1", "PSU__USE__IRQ0 0", "pl_ps_irq0'"),
     ("zcu104", "block_design.tcl", "PSU__USE__S_AXI_GP2", "PSU__USE_S_AXI_GP2", "not exist"),

@@ -5,6 +5,7 @@ that the object does not have, steps out of order. Objects are words "class:name
 """
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,7 +89,10 @@ class VivadoBase:
         self.project, self.part = name, g.options["-part"]
         require(re.fullmatch(r"xc[\w-]+", self.part), f"[Project 1-5] no part '{self.part}'")
         self.folder = Path(g.words[-1] if g.words and len(g.words) == 2 else name)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if "-force" in g.options:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        require(not self.folder.exists(), f"[Common 17-2] project '{self.folder}' exists")
+        self.folder.mkdir(parents=True)
 
     def do_close_project(self, g: Given) -> None:
         self._in_project()
