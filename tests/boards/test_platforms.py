@@ -219,3 +219,64 @@ def test_other_tools_find_a_wrong_name(file: str, old: str, new: str, tmp_path: 
     with pytest.raises(tools.ToolError):
         tools.run_yosys("\n".join([*reads, "hierarchy -check -top thresher_board"]), tmp_path)
     shutil.rmtree(tmp_path)
+
+
+# What the top does between the pins and the shell, proven on its Verilog with a shell of our own
+
+_BUFFERS = """
+module IBUF(input I, output O); assign O = I; endmodule
+module BUFG(input I, output O); assign O = I; endmodule
+module OBUFT(input I, input T, output O); assign O = T ? 1'b0 : I; endmodule
+"""
+_SHELLS = {
+    "elastic-node-v5": (
+        "input sck, input ss_n, input mosi, output miso",
+        "assign miso = ~ss_n & (mosi ^ sck); assign busy = ss_n;",
+    ),
+    "arty-s7-50": ("input rx, output tx", "assign tx = rx; assign busy = rx;"),
+}
+_WIRES = {
+    "elastic-node-v5": "spi_0__clk__io spi_0__cs__io spi_0__copi__io spi_0__cipo__io busy_0__io",
+    "arty-s7-50": "uart_0__rx__io uart_0__tx__io",
+}
+SELECTED = "~spi_0__cs__io & (spi_0__copi__io ^ spi_0__clk__io)"
+
+
+@pytest.mark.parametrize(
+    ("name", "claim", "holds"),
+    [
+        ("elastic-node-v5", f"spi_0__cipo__io == ({SELECTED})", True),
+        ("elastic-node-v5", f"spi_0__cipo__io == ~({SELECTED})", False),
+        ("elastic-node-v5", "busy_0__io == spi_0__cs__io", True),
+        ("elastic-node-v5", "busy_0__io == ~spi_0__cs__io", False),
+        ("arty-s7-50", "uart_0__tx__io == uart_0__rx__io", True),
+        ("arty-s7-50", "uart_0__tx__io == ~uart_0__rx__io", False),
+    ],
+)
+def test_pins_reach_the_shell_the_right_way_up(
+    name: str, claim: str, holds: bool, tmp_path: Path
+) -> None:
+    files = project_for(name).contents
+    (tmp_path / "top.v").write_bytes(files["thresher_board.v"])
+    (tmp_path / "buffers.v").write_text(_BUFFERS + cells({"FDPE"}))
+    declared, body = _SHELLS[name]
+    (tmp_path / "shell.v").write_text(
+        f"module thresher_serial(input clk, input rst, output busy, {declared});\n{body}\nendmodule\n"
+    )
+    inputs = [w for w in _WIRES[name].split() if not any(o in w for o in _OUTPUTS)]
+    wires = [f".{w}({w})" for w in _WIRES[name].split()]
+    outputs = [w for w in _WIRES[name].split() if w not in inputs]
+    (tmp_path / "check.sv").write_text(
+        f"module check({', '.join(f'input {w}' for w in inputs)});\n"
+        f"wire {', '.join(outputs)};\nthresher_board top({', '.join(wires)});\n"
+        f"always @* assert({claim});\nendmodule\n"
+    )
+    reads = ["read_verilog top.v buffers.v shell.v", "read_verilog -sv check.sv"]
+    steps = ["hierarchy -top check", "proc", "flatten", "opt_clean", "async2sync"]
+    proof = "sat -verify -prove-asserts -set-def-inputs -seq 1"
+    script = "\n".join([*reads, *steps, "chformal -lower", proof])
+    if holds:
+        tools.run_yosys(script, tmp_path)
+    else:
+        with pytest.raises(tools.ToolError, match="proof did fail"):
+            tools.run_yosys(script, tmp_path)
