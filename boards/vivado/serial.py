@@ -20,6 +20,8 @@ from thresher.gen.compiled import TOP_NAME, Compiled
 __all__ = ["TOP", "serial_project"]
 
 TOP = "thresher_board"
+_SYNCHRONISERS = "*synchroniser/stage*_reg"
+"""Registers of the shell that bring a pin into the clock: `FFSynchronizer`s of these names."""
 _CHECK = "source common.tcl\nthresher_check_timing\n"
 
 
@@ -85,7 +87,9 @@ def _plan(board: Board, top: SerialTop, sources: dict[str, bytes], finish: str) 
     platform.add_file(
         "thresher_io.xdc",
         f"set_false_path -from [get_ports {{{taken}}}]\n"
-        f"set_false_path -to [get_ports {{{given}}}]\n",
+        f"set_false_path -to [get_ports {{{given}}}]\n"
+        "set_property ASYNC_REG TRUE "
+        f"[get_cells -hierarchical -filter {{NAME =~ {_SYNCHRONISERS}}}]\n",
     )
     platform.add_file("common.tcl", script("common.tcl"))
     plan = platform.build(top, name=TOP, do_build=False)

@@ -261,7 +261,8 @@ def test_pins_reach_the_shell_the_right_way_up(
     (tmp_path / "buffers.v").write_text(_BUFFERS + cells({"FDPE"}))
     declared, body = _SHELLS[name]
     (tmp_path / "shell.v").write_text(
-        f"module thresher_serial(input clk, input rst, output busy, {declared});\n{body}\nendmodule\n"
+        f"module thresher_serial(input clk, input rst, output busy, {declared});\n{body}\n"
+        "endmodule\n"
     )
     inputs = [w for w in _WIRES[name].split() if not any(o in w for o in _OUTPUTS)]
     wires = [f".{w}({w})" for w in _WIRES[name].split()]

@@ -118,6 +118,8 @@ MUTATIONS = [
     ("arty-s7-50", "thresher_board.xdc", "LOC E18", "LOC F13", "pin F13 is taken by"),
     ("arty-s7-50", "thresher_board.xdc", "set_property LOC R12", "set_property LC R12", "'LC'"),
     ("arty-s7-50", "thresher_io.xdc", "uart_0__rx__io", "uart_0__rxd__io", "No ports matched"),
+    ("arty-s7-50", "thresher_io.xdc", "*synchroniser/", "*synchronizer/", "has no object"),
+    ("elastic-node-v5", "thresher_io.xdc", "/stage*", "/stag3*", "has no object"),
     ("arty-s7-50", "common.tcl", "get_timing_paths -delay_type", "get_timing_paths -kind",
      "unknown option '-kind'"),
 ]  # fmt: skip

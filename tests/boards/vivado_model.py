@@ -17,6 +17,7 @@ PROPERTIES = {
     "port": {"LOC", "IOSTANDARD", "PACKAGE_PIN", "SLEW", "DRIVE", "PULLTYPE"},
     "design": {"BITSTREAM.CONFIG.SPI_BUSWIDTH", "BITSTREAM.GENERAL.COMPRESS"},
     "iobank": {"INTERNAL_VREF"},
+    "cell": {"ASYNC_REG"},
     "fileset": {"top"},
     "project": {"board_part", "ip_repo_paths"},
     "file": {"synth_checkpoint_mode"},
@@ -226,6 +227,10 @@ class VivadoBase:
     def do_get_cells(self, g: Given) -> str:
         require(self.stage >= 0, "[Common 17-53] No open design")
         filter_ = g.options.get("-filter", "")
+        name = re.fullmatch(r"NAME =~ \*(\w+)/(\w+)\*_reg", filter_)
+        if name:
+            there = re.search(rf"{name[1]} +\(.*?reg {name[2]}\d ", self.text, re.DOTALL)
+            return "cell:named" if there else ""
         found = re.fullmatch(r'([\w.]+) (==|!=) "?(\w*)"?', filter_)
         if filter_:
             require(found, f"[Common 17-165] filter '{filter_}'")
