@@ -169,7 +169,8 @@ def _missed(project: Project, folder: Path) -> Failed | None:
         return Failed(folder, f"{cause}; try another version of Vivado", result)
     lower = slower_clock(project.board, found.fmax_mhz(project.clock_mhz))
     cause = f"timing failed: WNS {found.setup:g} ns at {project.clock_mhz:g} MHz"
-    return Failed(folder, f"{cause}; compile again with --clock-mhz {lower}", result)
+    remedy = f"with --clock-mhz {lower}" if lower is not None else "for a faster board"
+    return Failed(folder, f"{cause}; compile again {remedy}", result)
 
 
 def _result(project: Project, folder: Path) -> dict[str, object]:

@@ -135,9 +135,9 @@ def check_clock(board: Board, mhz: float) -> int:
     )
 
 
-def slower_clock(board: Board, mhz: float) -> int:
-    """The fastest clock of at most this, in whole MHz, that the board can make."""
-    return next(n for n in range(int(mhz), 0, -1) if _is_made(board, exact_hz(n)))
+def slower_clock(board: Board, mhz: float) -> int | None:
+    """The fastest clock of at most this, in whole MHz, that the board can make, if there is one."""
+    return next((n for n in range(int(mhz), 0, -1) if _is_made(board, exact_hz(n))), None)
 
 
 def _is_made(board: Board, wanted: Fraction) -> bool:

@@ -18,7 +18,7 @@ from projects import compiled_for, project_for, vivado_on_path
 from thresher.boards.registry import BOARDS, get_board
 from thresher.boards.vivado import runner
 from thresher.boards.vivado.build import Built, Failed, NotRun, build, make_project
-from thresher.boards.vivado.project import LOG
+from thresher.boards.vivado.project import LOG, slower_clock
 from thresher.compiler.errors import ThresherError
 from thresher.gen.cli import main
 from thresher.gen.folder import check_writable, load_folder, read_report, save_folder
@@ -141,6 +141,13 @@ def test_the_baud_rate_changes_the_project() -> None:
     project = make_project(compiled_for("cmod-s7"), get_board("cmod-s7"), 115_200)
     assert json.loads(project.contents["project.json"])["baud"] == 115_200
     assert project.digest != project_for("cmod-s7").digest
+
+
+def test_the_clock_to_try_is_one_that_can_be_made() -> None:
+    board = get_board("cmod-s7")
+    assert slower_clock(board, 96.9) == 96
+    assert slower_clock(board, 399.9) == 384
+    assert slower_clock(board, 4.0) is None
 
 
 # Runs

