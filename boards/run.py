@@ -7,19 +7,22 @@ import numpy as np
 
 from thresher.boards.board import Board
 from thresher.boards.host.accelerator import Accelerator
-from thresher.boards.host.connect import connect, patience
+from thresher.boards.host.connect import connect, core_seconds
 from thresher.boards.host.errors import HostError
 from thresher.boards.host.links import Link
 from thresher.boards.host.model import Model, load_model
 from thresher.boards.host.serial_link import SerialLink
 from thresher.boards.manifest import manifest
 from thresher.boards.registry import get_board
+from thresher.boards.shell.uart import uart_divisor
 from thresher.boards.simulate.axi import simulated_axi
 from thresher.boards.simulate.serial import SimulatedUart, simulated_spi
 from thresher.compiler.errors import ThresherError
 from thresher.gen.compiled import Compiled
 
 __all__ = ["BoardOptions", "predict_on_board", "simulated_link"]
+
+_PATIENCE = 1e-3  # simulated seconds
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,18 @@ def simulated_link(compiled: Compiled, model: Model, board: Board, baud: int | N
     :raises ThresherError: the clock does not make this baud rate.
     """
     clock = round(compiled.options.mhz * 1e6)
+    wait = _PATIENCE + core_seconds(model)
     if board.link.kind == "axi":
         return simulated_axi(compiled)
     if board.link.kind == "spi":
-        return SerialLink(simulated_spi(compiled, clock), patience=patience(model))
+        return SerialLink(simulated_spi(compiled, clock), patience=wait)
     baud = baud or board.link.baud
     assert baud is not None
     try:
-        return SerialLink(SimulatedUart(compiled, clock, baud), patience=patience(model))
+        uart_divisor(clock, baud)
     except ValueError as e:
         raise ThresherError(f"--baud {baud}: {e}") from e
+    return SerialLink(SimulatedUart(compiled, clock, baud), patience=wait)
 
 
 def _link(compiled: Compiled, model: Model, board: Board, options: BoardOptions) -> Link:

@@ -13,14 +13,20 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from thresher.compiler.errors import ThresherError
-from thresher.gen.arguments import Parser, number, whole
+from thresher.gen.arguments import (
+    ENGINE,
+    Parser,
+    compile_options,
+    engine_option,
+    run_options,
+    whole,
+)
 
 __all__ = ["main"]
 
 _FAILED, _MISUSED, _NOT_BUILT, _INTERRUPTED = 1, 2, 3, 130
 _SEEDS = 1 << 32
 _SAMPLES = 16
-_ENGINE = "verilator"
 
 Say = Callable[[str], None]
 if TYPE_CHECKING:
@@ -172,7 +178,7 @@ def _predictor(args: argparse.Namespace) -> "tuple[str, Predict]":
 
         if given := [n for n, value in told.items() if value]:
             raise ThresherError(f"--{given[0]} needs a board; give --board")
-        engine = args.engine or _ENGINE
+        engine = args.engine or ENGINE
         return engine, lambda compiled, inputs: predict(compiled, engine, inputs)
     from thresher.boards.run import BoardOptions, predict_on_board
 
@@ -221,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"thresher {version('thresher')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _compile_options(_command(commands, "compile", _compile, "an ONNX model to Verilog in OUT"))
+    compile_options(_command(commands, "compile", _compile, "an ONNX model to Verilog in OUT"))
     verify = _command(commands, "verify", _verify, "compare RTL, integers and the model file")
     verify.add_argument("out", metavar="OUT", help="folder of thresher compile")
     verify.add_argument("--input", metavar="FILE", help=".npy or .npz, stacked over samples")
@@ -231,18 +237,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--seed", type=whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
     )
-    _engine(verify, "amaranth", "verilator")
+    engine_option(verify, "amaranth", "verilator", default=ENGINE)
     verify.add_argument("--stalls", action="store_true", help="run again with random stalls")
-    run = _command(commands, "run", _run, "outputs of the model for given inputs")
-    run.add_argument("out", metavar="OUT", help="folder of thresher compile")
-    run.add_argument("--input", metavar="FILE", required=True, help=".npy or .npz")
-    run.add_argument("--output", metavar="FILE", required=True, help=".npy or .npz")
-    _engine(run, "golden", "amaranth", "verilator", default=None)
-    run.add_argument("--board", metavar="B", help="run on this board, by the host's own code")
-    run.add_argument("--simulate", action="store_true", help="on its Verilated top instead")
-    run.add_argument("--port", metavar="DEVICE", help="of a board's UART: /dev/ttyUSB1")
-    run.add_argument("--baud", type=whole(1), metavar="N", help="of that UART (the board's)")
-    run.add_argument("--spi", metavar="DEVICE", help="of a board's SPI: /dev/spidev0.0")
+    run_options(_command(commands, "run", _run, "outputs of the model for given inputs"))
     synth = _command(commands, "synth", _synth, "area and depth by Yosys, for xc7")
     synth.add_argument("out", metavar="OUT", help="folder of thresher compile")
     build = _command(commands, "build", _build, "a Vivado project, and its bitstream")
@@ -264,28 +261,6 @@ def _command(
     parser.add_argument("--quiet", action="store_true", help="print results only")
     parser.set_defaults(command=function)
     return parser
-
-
-def _engine(parser: argparse.ArgumentParser, *choices: str, default: str | None = _ENGINE) -> None:
-    parser.add_argument("--engine", choices=choices, default=default, help=f"({_ENGINE})")
-
-
-def _compile_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("model", metavar="MODEL.onnx", help="QCDQ, QONNX or FINN-ONNX")
-    add("-o", "--out", metavar="OUT", required=True, help="folder to write")
-    add("--board", metavar="B", help="its capacity and clock are taken")
-    add("--clock-mhz", type=number, metavar="F", help="clock (the board's, or 100)")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--target-fps", type=number, metavar="N", help="samples a second to reach")
-    target.add_argument("--max-latency-us", type=number, metavar="N", help="of one frame")
-    add("--seq-len", type=whole(1), metavar="T", help="length of a symbolic sequence axis")
-    add(
-        "--interleave", type=whole(1), default=1, metavar="N",
-        help="sequences that take turns in the recurrence (1)",
-    )  # fmt: skip
-    add("--budget", metavar="lut=N,dsp=N,bram=N", help="limits on resources")
-    add("--folding", metavar="F.json", help="foldings of kernels, as OUT/folding.json has them")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,9 @@ class Dma(Protocol):
     def reset(self) -> None:
         """Abandon what is on its way."""
 
+    def discard(self, result_bytes: int, timeout: float) -> None:
+        """Receive the rest of a result and forget it; raises as `exchange`."""
+
     def close(self) -> None:
         """Give the device back."""
 
@@ -98,7 +101,7 @@ class AxiLink:
             digest,
             self._read(Register.SAMPLES),
             self._read(Register.FRAME_WORDS) * self._words[0],
-            self._read(Register.RESULT_WORDS) * self._words[1],
+            self._result_bytes(),
             self._read(Register.CLOCK_HZ),
         )
 
@@ -111,11 +114,16 @@ class AxiLink:
         return Counters(*(self._read(r) for r in order))
 
     def reset(self) -> None:
-        """Abandon what the DMA engine does, then empty the core."""
+        """Abandon what the DMA engine does, then empty the core.
+
+        A result that has begun to leave is filled up with zeros, and has to be taken.
+        """
         self.dma.reset()
         self.registers.write(Register.CONTROL, Control.RESET | Control.FORGET)
         end = time.monotonic() + _RESET_SECONDS
-        while self._read(Register.STATUS) & (Status.BUSY | Status.SENDING):
+        while status := self._read(Register.STATUS):
+            if status & Status.SENDING:
+                self.dma.discard(self._result_bytes(), _RESET_SECONDS)
             if time.monotonic() > end:
                 raise LinkError("the core does not come out of its reset; load the bitstream again")
         self.registers.write(Register.FLAGS, _ALL)
@@ -124,7 +132,7 @@ class AxiLink:
         """uint8 (n, frame_bytes) -> uint8 (n, result_bytes)."""
         if self._read(Register.STATUS):  # what another program left inside would come first
             self.reset()
-        size = self._read(Register.RESULT_WORDS) * self._words[1]
+        size = self._result_bytes()
         self.registers.write(Register.FLAGS, _ALL)
         before = self.counters()
         try:
@@ -141,6 +149,9 @@ class AxiLink:
 
     def _read(self, register: Register) -> int:
         return self.registers.read(register)
+
+    def _result_bytes(self) -> int:
+        return self._read(Register.RESULT_WORDS) * self._words[1]
 
     def _check(self, count: int, before: Counters, done: Exchange) -> None:
         """Whether the core took `count` good frames and gave their results, and nothing else."""
@@ -205,6 +216,12 @@ class TwoBufferDma:
             results[k] = self.receiving[slot][:result_bytes]
         self._wait("send", count - 1, timeout)
         return Exchange(results)
+
+    def discard(self, result_bytes: int, timeout: float) -> None:
+        """As `Dma.discard`."""
+        self.start_receive(0, result_bytes)
+        self._wait("receive", 0, timeout)
+        self.received(0)
 
     def _fill(self, frames: np.ndarray, k: int) -> None:
         self.sending[k % 2][: frames.shape[1]] = frames[k]

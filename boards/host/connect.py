@@ -5,10 +5,10 @@ from thresher.boards.host.links import Link
 from thresher.boards.host.model import Model
 from thresher.boards.host.serial_link import SerialLink
 
-__all__ = ["BAUD", "SPI_HZ", "connect"]
+__all__ = ["BAUD", "SPI_HZ", "connect", "core_seconds"]
 
-BAUD = 115_200
-"""Bits a second of a UART, unless it is told."""
+BAUD = 1_000_000
+"""Bits a second of a UART, unless it is told: what boards with one are built for."""
 SPI_HZ = 1_000_000
 """Of SCK, unless it is told."""
 _PATIENCE = 0.5  # seconds: what an operating system may keep us waiting
@@ -49,13 +49,13 @@ def connect(
     if port is not None:
         from thresher.boards.host.transports.uart import UartPipe
 
-        return SerialLink(UartPipe(port, baud), patience=patience(model))
+        return SerialLink(UartPipe(port, baud), patience=_PATIENCE + core_seconds(model))
     from thresher.boards.host.transports.spi import spidev_pipe
 
     assert spi is not None
-    return SerialLink(spidev_pipe(spi, spi_hz), patience=patience(model))
+    return SerialLink(spidev_pipe(spi, spi_hz), patience=_PATIENCE + core_seconds(model))
 
 
-def patience(model: Model) -> float:
-    """Seconds that the core may take for what it holds, and the system for its part."""
-    return _PATIENCE + 16 * (model.latency + model.interval) / model.clock_hz
+def core_seconds(model: Model) -> float:
+    """Seconds that the core may take for what it holds, generously."""
+    return 16 * (model.latency + model.interval) / model.clock_hz

@@ -1,6 +1,7 @@
 """The AXI core, simulated: its registers and a DMA engine on its streams."""
 
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +15,19 @@ from thresher.gen.compiled import Compiled
 __all__ = ["SimulatedAxi", "simulated_axi"]
 
 _PATIENCE = 10_000  # cycles, beside what the core takes
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """A result as it came.
+
+    :param size: its bytes, which may be more than there is `data` of.
+    :param marked: TUSER of its last word.
+    """
+
+    size: int
+    marked: bool
+    data: bytes
 
 
 class SimulatedAxi:
@@ -49,26 +63,36 @@ class SimulatedAxi:
 
         :param timeout: is not used: patience is counted in cycles.
         """
-        count, size = frames.shape
-        request = struct.pack("=cIIIQ", b"x", count, size, result_bytes, self._patience)
-        self._program.ask(request + frames.tobytes())
-        (found,) = struct.unpack("=I", self._program.answer(4))
-        sizes, marked, parts = [], [], []
-        for _ in range(found):
-            length, mark = struct.unpack("=IB", self._program.answer(5))
-            sizes.append(length)
-            marked.append(bool(mark))
-            parts.append(self._program.answer(min(length, result_bytes)))
-        for k, length in enumerate(sizes):
-            if length != result_bytes:
-                raise LinkError(f"result {k} has {length} bytes, not {result_bytes}")
-        if found != count:
+        packets = self._packets(frames, result_bytes)
+        for k, packet in enumerate(packets):
+            if packet.size != result_bytes:
+                raise LinkError(f"result {k} has {packet.size} bytes, not {result_bytes}")
+        if (found := len(packets)) != len(frames):
             raise LinkError(f"the DMA engine did not receive frame {found}: nothing moves any more")
-        results = np.frombuffer(b"".join(parts), np.uint8).reshape(count, result_bytes)
-        return Exchange(results, tuple(k for k, mark in enumerate(marked) if mark))
+        data = np.frombuffer(b"".join(p.data for p in packets), np.uint8)
+        marked = tuple(k for k, packet in enumerate(packets) if packet.marked)
+        return Exchange(data.reshape(len(frames), result_bytes), marked)
 
     def reset(self) -> None:
         """Nothing is on its way between two exchanges."""
+
+    def discard(self, result_bytes: int, timeout: float) -> None:
+        """Receive the rest of a packet."""
+        packets = self._packets(np.empty((1, 0), np.uint8), result_bytes)
+        if not packets:
+            raise LinkError("the core says that it sends, and does not")
+
+    def _packets(self, frames: np.ndarray, most: int) -> list[_Packet]:
+        """Send uint8 (n, bytes) as n packets; the packets that came back, n at most."""
+        count, size = frames.shape
+        request = struct.pack("=cIIIQ", b"x", count, size, most, self._patience)
+        self._program.ask(request + frames.tobytes())
+        packets = []
+        for _ in range(int.from_bytes(self._program.answer(4), "little")):
+            length, marked = struct.unpack("=IB", self._program.answer(5))
+            data = self._program.answer(min(length, most))
+            packets.append(_Packet(length, bool(marked), data))
+        return packets
 
     def close(self) -> None:
         """End the simulation."""

@@ -5,10 +5,21 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+from serial_device import hashed
 
+from thresher.boards.host.axi_link import AxiLink
+from thresher.boards.host.frames import Frame, FramePort
+from thresher.boards.host.model import Model
 from thresher.boards.host.registers import ID, VERSION, Control, Flag, Register, Status
+from thresher.boards.host.uio_link import UioDma
 
-__all__ = ["AxiDma", "Core", "fake_pynq"]
+__all__ = [
+    "ADDRESS", "SIZES", "WORDS", "AxiDma", "Core", "expected", "fake_pynq", "frames", "function",
+    "made", "model", "uio",
+]  # fmt: skip
+
+SIZES, WORDS = (8, 4), (2, 4)
+ADDRESS = 0x8_7000_0000
 
 
 class Core:
@@ -51,7 +62,7 @@ class Core:
             self.busy_after_reset -= 1
             return int(Status.BUSY)
         if register == Register.STATUS:
-            return int(Status.BUSY if self.results else 0)
+            return int(Status.SENDING if self.results else 0)
         return self.values[register]
 
     def write(self, offset: int, value: int) -> None:
@@ -62,9 +73,9 @@ class Core:
             if value & Control.RESET:
                 self.resets += 1
                 self._count(Register.FRAMES_LOST, len(self.results))
-                if self.results:
+                if self.results:  # one has begun to leave: it is filled up
                     self.values[Register.FLAGS] |= Flag.LOST
-                self.results.clear()
+                    self.results = deque([bytes(self.sizes[1])])
         else:
             self.values[register] = value
 
@@ -229,3 +240,32 @@ def fake_pynq(core: Core) -> ModuleType:
     }
     vars(module).update(told)
     return module
+
+
+def function(frame: bytes) -> bytes:
+    return hashed(frame[:6])
+
+
+def model() -> Model:
+    port = FramePort("x", 4, 2, 8, False, 2)
+    result = FramePort("y", 1, 4, 8, False, 4)
+    frames = {"axi": (Frame((port,)), Frame((result,)))}
+    return Model("m", bytes(range(16)), 10**8, 1, 10, 5, (), (), frames)
+
+
+def frames(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, SIZES[0]), np.uint8)
+
+
+def expected(sent: np.ndarray) -> np.ndarray:
+    return np.frombuffer(b"".join(function(f.tobytes()) for f in sent), np.uint8).reshape(-1, 4)
+
+
+def uio(core: Core, timeout: float = 0.05) -> AxiLink:
+    memory = np.zeros(4 * 4096, np.uint8)
+    dma = UioDma(AxiDma(core, memory, ADDRESS), memory, ADDRESS, *SIZES)
+    return AxiLink(core, dma, WORDS, timeout=timeout)
+
+
+def made(function: Callable[[bytes], bytes] = function) -> Core:
+    return Core(function, SIZES, WORDS)

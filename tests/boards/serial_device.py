@@ -6,29 +6,28 @@ Time is counted in bytes on the line: nothing here waits.
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from serial_model import Model
 
 from thresher.boards.host import packets
 from thresher.boards.host.packets import (
     FLAG,
     MAGIC,
     PROTOCOL,
-    UNKNOWN_SEQUENCE,
     Identity,
     Packet,
-    PacketError,
     Reason,
     Status,
     Type,
-)  # fmt: skip
+)
 
 __all__ = ["Device", "Faults", "Line", "hashed", "identity"]
 
 
 class Device:
-    """The core behind a serial link.
+    """The core behind a serial link: `serial_model.Model`, with room for `identity.window` frames.
 
     :param function: frame bytes -> result bytes.
     :param busy: byte times that a frame takes.
@@ -38,64 +37,61 @@ class Device:
         self, identity: Identity, function: Callable[[bytes], bytes], busy: int = 40
     ) -> None:
         self.identity, self.function, self.busy = identity, function, busy
-        self.counts = {field.name: 0 for field in fields(Status)}
-        self._part = bytearray()
-        self._frames: deque[tuple[int, bytes]] = deque()
+        self.model = Model(identity.frame_bytes)
+        self.finished = self.refused = self.lost = 0
+        self._frames: deque[Packet] = deque()
         self._left = busy
         self._out: deque[int] = deque()
         self.refuse_next: list[Reason] = []
         self.hold = False
+        self.lose_next = 0
+
+    @property
+    def status(self) -> Status:
+        """What COUNTERS tells."""
+        counts = {**self.model.counts}
+        counts["accepted"] -= self.refused
+        times = {"latency": 0, "interval": 0}
+        return Status(**counts, finished=self.finished, busy=self.refused, lost=self.lost, **times)
 
     def tick(self, byte: int | None) -> int:
         """One byte time: a byte comes or not; the byte that goes."""
-        if byte == FLAG:
-            if self._part:
-                self._packet(bytes(self._part))
-            self._part.clear()
-        elif byte is not None:
-            self._part.append(byte)
+        for packet in self.model.feed([] if byte is None else [byte]):
+            self._packet(packet)
         if self._frames and not self.hold:
             self._left -= 1
             if self._left <= 0:
-                sequence, frame = self._frames.popleft()
+                frame = self._frames.popleft()
                 self._left = self.busy
-                self.counts["finished"] += 1
-                self._say(Packet(Type.RESULT, sequence, self.function(frame)))
+                self.finished += 1
+                self._say(Packet(Type.RESULT, frame.sequence, self.function(frame.payload)))
         return self._out.popleft() if self._out else FLAG
 
     def _say(self, packet: Packet) -> None:
         self._out += packets.encode(packet)
 
-    def _refuse(self, sequence: int, reason: Reason) -> None:
-        name = {"CRC": "crc", "LENGTH": "length", "TYPE": "unknown", "BUSY": "busy"}[reason.name]
-        self.counts[name] += 1
-        self._say(Packet(Type.REFUSED, sequence, bytes([reason])))
-
-    def _packet(self, stuffed: bytes) -> None:
-        try:
-            packet = packets.decode(stuffed)
-        except PacketError:
-            return self._refuse(UNKNOWN_SEQUENCE, Reason.CRC)
-        sequence = packet.sequence
-        if packet.type == Type.IDENTIFY:
-            self._say(Packet(Type.IDENTITY, sequence, self.identity.pack()))
-        elif packet.type == Type.STATUS:
-            self._say(Packet(Type.COUNTERS, sequence, Status(**self.counts).pack()))
-        elif packet.type == Type.RESET:
-            self.counts["lost"] += len(self._frames)
+    def _packet(self, packet: Packet) -> None:
+        """Take a frame, or say an answer with what belongs into it."""
+        payload = packet.payload
+        if packet.type == Type.FRAME and self.lose_next:
+            self.lose_next -= 1
+            return
+        if packet.type == Type.FRAME:
+            full = len(self._frames) >= self.identity.window
+            if not full and not self.refuse_next:
+                self._frames.append(packet)
+                return
+            self.refused += 1
+            reason = self.refuse_next.pop() if self.refuse_next else Reason.BUSY
+            packet, payload = replace(packet, type=Type.REFUSED), bytes([reason])
+        elif packet.type == Type.IDENTITY:
+            payload = self.identity.pack()
+        elif packet.type == Type.COUNTERS:
+            payload = self.status.pack()
+        elif packet.type == Type.DONE:
+            self.lost += len(self._frames)
             self._frames.clear()
-            self._say(Packet(Type.DONE, sequence))
-        elif packet.type != Type.FRAME:
-            self._refuse(sequence, Reason.TYPE)
-        elif self.refuse_next:
-            self._refuse(sequence, self.refuse_next.pop())
-        elif len(packet.payload) != self.identity.frame_bytes:
-            self._refuse(sequence, Reason.LENGTH)
-        elif len(self._frames) >= self.identity.window:
-            self._refuse(sequence, Reason.BUSY)
-        else:
-            self.counts["accepted"] += 1
-            self._frames.append((sequence, packet.payload))
+        self._say(replace(packet, payload=payload))
 
 
 def identity(frame_bytes: int, result_bytes: int, window: int = 4, samples: int = 1) -> Identity:
@@ -114,8 +110,20 @@ class Faults:
     repeated: float = 0.0
     noise: float = 0.0
 
-    def __bool__(self) -> bool:
-        return self != replace(self, lost=0.0, flipped=0.0, repeated=0.0, noise=0.0)
+    def apply(self, data: bytes, rng: np.random.Generator) -> bytes:
+        """The bytes after the line; repeating is for whoever knows what was said before."""
+        if not (self.lost or self.flipped or self.noise):
+            return data
+        out = bytearray()
+        for byte in data:
+            if rng.random() < self.noise:
+                out += rng.bytes(int(rng.integers(1, 30)))
+            if rng.random() < self.lost:
+                continue
+            if rng.random() < self.flipped:
+                byte ^= 1 << int(rng.integers(8))
+            out.append(byte)
+        return bytes(out)
 
 
 class Line:
@@ -135,7 +143,7 @@ class Line:
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
-        self._to += self._damaged(data)
+        self._to += self.faults.apply(data, self._rng)
 
     def read(self, timeout: float) -> bytes:
         end = self._time + max(1, round(timeout / self.byte_seconds))
@@ -156,23 +164,9 @@ class Line:
         self._said.append(said)
         del self._said[:-40]
         if said != FLAG or self._said[-2:-1] != bytes([FLAG]):  # idle time is not heard
-            self._heard += self._damaged(bytes([said]))
+            self._heard += self.faults.apply(bytes([said]), self._rng)
             if self.faults.repeated and self._rng.random() < self.faults.repeated:
                 self._heard += bytes([FLAG]) + self._said + bytes([FLAG])
-
-    def _damaged(self, data: bytes) -> bytes:
-        if not self.faults:
-            return data
-        out = bytearray()
-        for byte in data:
-            if self._rng.random() < self.faults.noise:
-                out += self._rng.bytes(int(self._rng.integers(1, 30)))
-            if self._rng.random() < self.faults.lost:
-                continue
-            if self._rng.random() < self.faults.flipped:
-                byte ^= 1 << int(self._rng.integers(8))
-            out.append(byte)
-        return bytes(out)
 
 
 def hashed(frame: bytes) -> bytes:

@@ -119,7 +119,7 @@ class Session:
             if self.rng.random() < gaps:
                 await self.link.disturb()
                 for _ in range(self.rng.randrange(3)):
-                    await self.link.idle()
+                    await self.link.pause()
 
     def next_frame(self) -> Packet:
         """A frame under the next number."""

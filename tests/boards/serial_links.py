@@ -42,6 +42,10 @@ class Link(ABC):
     async def idle(self) -> None:
         """Wait for about a byte's time."""
 
+    async def pause(self) -> None:
+        """Wait for about a byte's time, and let nothing move."""
+        await self.idle()
+
     async def disturb(self) -> None:
         """What may happen on the line between two bytes without any effect."""
 
@@ -158,6 +162,9 @@ class SpiLink(Link):
 
     async def idle(self) -> None:
         await self.put(FLAG)
+
+    async def pause(self) -> None:
+        await wait(64 * CLOCK_PS)
 
     async def disturb(self) -> None:
         """A byte that the select line cuts short; or the select line alone."""

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-
 from golden_link import GoldenLink, compiled
+
 from thresher.boards.driver import recorded, write_driver
 from thresher.boards.host import Accelerator, HostError, InputError, LinkError
 from thresher.boards.host.model import load_model
@@ -196,8 +197,8 @@ def test_check_finds_a_host_that_quantises_otherwise(vectors: Path) -> None:
 def test_vectors_of_codes_alone() -> None:
     """Where NumPy cannot quantise to the bit, codes are recorded and compared."""
     model = compiled("rnn_relu")
-    told = manifest(model)
-    (port,) = told["inputs"]  # type: ignore[misc]
+    told: dict[str, Any] = manifest(model)
+    (port,) = told["inputs"]
     saved = {**told, "inputs": [{**port, "quantise": {"unavailable": ["Tanh"]}}]}
     accelerator = Accelerator(saved, GoldenLink(model))
     found = recorded(model, accelerator.model)
@@ -227,10 +228,11 @@ def test_vectors_are_checked(vectors: Path, tmp_path: Path) -> None:
 
 def test_one_way_to_the_board() -> None:
     told = manifest(compiled("rnn_relu"))
-    for how, words in (
+    ways: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "give one of bitfile, uio, port and spi, not none"),
         ({"port": "/dev/x", "spi": "/dev/y"}, r"give one of .*, not \['port', 'spi'\]"),
-    ):
+    )
+    for how, words in ways:
         with pytest.raises(InputError, match=words):
             Accelerator(told, **how)
     with pytest.raises(InputError, match=r"give a link or \['port'\], not both"):

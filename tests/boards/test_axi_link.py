@@ -3,48 +3,29 @@
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+from axi_device import (
+    ADDRESS,
+    SIZES,
+    WORDS,
+    AxiDma,
+    Core,
+    expected,
+    fake_pynq,
+    frames,
+    function,
+    made,
+    model,
+    uio,
+)
 
-from axi_device import AxiDma, Core, fake_pynq
-from serial_device import hashed
-from thresher.boards.host import axi_link, pynq_link, uio_link
+from thresher.boards.host import axi_link, pynq_link
 from thresher.boards.host.axi_link import AxiLink
 from thresher.boards.host.errors import LinkError
-from thresher.boards.host.frames import Frame, FramePort
-from thresher.boards.host.model import Model
 from thresher.boards.host.registers import ID, VERSION, Flag, Register
 from thresher.boards.host.uio_link import UioDma
-
-SIZES, WORDS = (8, 4), (2, 4)
-ADDRESS = 0x8_7000_0000
-
-
-def function(frame: bytes) -> bytes:
-    return hashed(frame[:6])
-
-
-def model() -> Model:
-    port = FramePort("x", 4, 2, 8, False, 2)
-    result = FramePort("y", 1, 4, 8, False, 4)
-    frames = {"axi": (Frame((port,)), Frame((result,)))}
-    return Model("m", bytes(range(16)), 10**8, 1, 10, 5, (), (), frames)
-
-
-def frames(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, SIZES[0]), np.uint8)
-
-
-def expected(sent: np.ndarray) -> np.ndarray:
-    return np.frombuffer(b"".join(function(f.tobytes()) for f in sent), np.uint8).reshape(-1, 4)
-
-
-def uio(core: Core, timeout: float = 0.05) -> AxiLink:
-    memory = np.zeros(4 * 4096, np.uint8)
-    dma = UioDma(AxiDma(core, memory, ADDRESS), memory, ADDRESS, *SIZES)
-    return AxiLink(core, dma, WORDS, timeout=timeout)
 
 
 @pytest.fixture
@@ -54,10 +35,6 @@ def pynq(monkeypatch: pytest.MonkeyPatch) -> Callable[[Core], AxiLink]:
         return pynq_link.pynq_link(model(), "x.bit", timeout=0.05)
 
     return link
-
-
-def made(function: Callable[[bytes], bytes] = function) -> Core:
-    return Core(function, SIZES, WORDS)
 
 
 @pytest.mark.parametrize("way", ["uio", "pynq"])
@@ -206,118 +183,3 @@ def test_buffers_are_large_enough() -> None:
         UioDma(AxiDma(core, memory, ADDRESS), memory, ADDRESS, *SIZES)
     with pytest.raises(LinkError, match="a frame of 9000 bytes needs a buffer larger than 8"):
         uio(core).transfer(np.zeros((1, 9000), np.uint8))
-
-
-# PYNQ
-
-
-def test_pynq_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynq", None)
-    with pytest.raises(LinkError, match="pynq is not installed: run this on the board's PYNQ"):
-        pynq_link.pynq_link(model(), "x.bit")
-
-
-def test_pynq_without_bitstream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynq", fake_pynq(made()))
-    with pytest.raises(LinkError, match=r"bitstream 'x.bin' cannot be loaded .*\.hwh lie side"):
-        pynq_link.pynq_link(model(), "x.bin")
-
-
-def test_an_overlay_without_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = fake_pynq(made())
-    whole = fake.Overlay("x.bit")
-    del whole.ip_dict["core"]
-    fake.Overlay = lambda _: whole  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pynq", fake)
-    with pytest.raises(LinkError, match="has 0 blocks of type 'thresher', not 1"):
-        pynq_link.pynq_link(model(), "x.bit")
-
-
-def test_pynq_errors_and_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = fake_pynq(made())
-    monkeypatch.setitem(sys.modules, "pynq", fake)
-    link = pynq_link.pynq_link(model(), "x.bit", timeout=0.05)
-    fake.dma.recvchannel.error = True
-    with pytest.raises(LinkError, match="the DMA engine failed to receive"):
-        link.transfer(frames(1))
-    fake.dma.recvchannel.error = False
-    fake.dma.sendchannel.running = False
-    with pytest.raises(LinkError, match=r"cannot send \(DMA channel not idle\)"):
-        link.transfer(frames(1))
-    buffers = link.dma.sending + link.dma.receiving  # type: ignore[attr-defined]
-    link.close()
-    assert len(buffers) == 4
-    assert all(b.freed for b in buffers)
-
-
-# Plain Linux
-
-
-@pytest.fixture
-def linux(tmp_path: Path) -> Path:
-    """What Linux shows of the core, the engine and the buffer; plain files as devices."""
-    for k, name in enumerate(("other", "thresher", "thresher_dma@a0010000")):
-        folder = tmp_path / f"sys/uio/uio{k}"
-        (folder / "maps/map0").mkdir(parents=True)
-        (folder / "name").write_text(name + "\n")
-        (folder / "maps/map0/size").write_text("0x1000\n")
-    buffer = tmp_path / "sys/u-dma-buf/thresher_buf"
-    buffer.mkdir(parents=True)
-    (buffer / "size").write_text("16384\n")
-    (buffer / "phys_addr").write_text("0x70000000\n")
-    devices = tmp_path / "dev"
-    devices.mkdir()
-    core = np.zeros(1024, np.uint32)
-    core[[Register.ID // 4, Register.VERSION // 4]] = ID, VERSION
-    core[[Register.FRAME_WORDS // 4, Register.RESULT_WORDS // 4]] = 4, 1
-    (devices / "uio1").write_bytes(core.tobytes())
-    (devices / "uio2").write_bytes(bytes(4096))
-    (devices / "thresher_buf").write_bytes(bytes(16384))
-    return tmp_path
-
-
-def connect(linux: Path) -> AxiLink:
-    return uio_link.uio_link(model(), system=linux / "sys", devices=linux / "dev", timeout=0.01)
-
-
-def test_uio_finds_and_maps(linux: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The devices are files here: what the link writes can be read in them."""
-    monkeypatch.setattr(uio_link, "_RESET", 0)  # nobody takes the bit back
-    link = connect(linux)
-    assert link.identity().frame_bytes == 8
-    engine = np.fromfile(linux / "dev/uio2", np.uint32)
-    assert (engine[0x00 // 4], engine[0x30 // 4]) == (1, 1)
-    with pytest.raises(LinkError, match="did not receive frame 0"):  # the files do not answer
-        link.transfer(frames(1) | 1)
-    engine = np.fromfile(linux / "dev/uio2", np.uint32)
-    assert (engine[0x18 // 4], engine[0x28 // 4]) == (0x7000_0000, 8)
-    assert (engine[0x48 // 4], engine[0x58 // 4]) == (0x7000_2000, 4)
-    memory = np.fromfile(linux / "dev/thresher_buf", np.uint8)
-    np.testing.assert_array_equal(memory[:8], (frames(1) | 1)[0])
-    link.close()
-    assert np.fromfile(linux / "dev/uio2", np.uint32)[0] == 0
-
-
-def test_the_engine_stays_in_reset(linux: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uio_link, "_RESET_SECONDS", 0.01)
-    with pytest.raises(LinkError, match="stays in reset"):
-        connect(linux)
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("sys/uio/uio1/name", "there is no UIO device 'thresher'"),
-        ("sys/uio/uio2/name", "there is no UIO device 'thresher_dma'"),
-        ("sys/u-dma-buf/thresher_buf/size", "there is no u-dma-buf 'thresher_buf'"),
-        ("dev/uio1", "uio1' cannot be mapped"),
-        ("dev/thresher_buf", "thresher_buf' cannot be mapped"),
-    ],
-)
-def test_what_is_missing_is_named(linux: Path, path: str, words: str) -> None:
-    if path.endswith("name"):
-        (linux / path).write_text("something else")
-    else:
-        (linux / path).unlink()
-    with pytest.raises(LinkError, match=words):
-        connect(linux)

@@ -12,9 +12,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-
 from golden_link import GoldenLink
 from golden_link import compiled as compiled_model
+
 from thresher.boards.driver import driver_files, write_driver
 from thresher.boards.manifest import manifest
 from thresher.gen.compiled import Compiled

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from golden_link import compiled
+
 from thresher.boards import manifest as writing
 from thresher.boards.host import values
 from thresher.boards.host.errors import InputError

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cocotb_benches.simulators import build
 from cocotb_tools.check_results import get_results
 from serial_model import byte_verilog, frames_and_results
 
+from cocotb_benches.simulators import build
 from thresher.boards.shell.serial_core import SERIAL_NAME, serial_identity, serial_verilog
 from thresher.gen.compiled import Compiled
 from zoo.rtl import compiled
@@ -23,7 +23,14 @@ from zoo.rtl import compiled
 WINDOW = 2
 CLOCK_HZ, BAUD = 8_000_000, 1_000_000  # 8 clocks a bit
 SCENARIOS: dict[str, dict[str, int]] = {
-    "bytes": {"line_rate": 1200, "gaps": 300, "faults": 700, "resets": 300, "overrun": 240, "deaf": 40},
+    "bytes": {
+        "line_rate": 1200,
+        "gaps": 300,
+        "faults": 700,
+        "resets": 300,
+        "overrun": 240,
+        "deaf": 40,
+    },
     "uart": {"line_rate": 100, "gaps": 60, "baud": 100, "faults": 140, "resets": 40},
     "spi": {"line_rate": 80, "gaps": 60, "faults": 100, "resets": 40},
 }
@@ -81,6 +88,7 @@ def run(
         )
     count, failed = get_results(folder / "results.xml")
     assert (count, failed) == (len(scenarios), 0), log.read_text()[-8000:]
+    print(log.read_text()[-3000:])
     return log.read_text()
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
 from serial_device import Device, Faults, Line, hashed, identity
+
 from thresher.boards.host import packets
 from thresher.boards.host.errors import LinkError
 from thresher.boards.host.packets import Packet, Reason, Type
-from thresher.boards.host.serial_link import SerialLink
+from thresher.boards.host.serial_link import SerialLink, _Receiver
 
 
 def make(faults: Faults | None = None, *, seed: int = 0, tries: int = 10) -> SerialLink:
@@ -63,7 +63,7 @@ def test_thousands_of_frames_on_bad_lines(kind: str) -> None:
         done += len(sent)
     assert link.damaged > 50
     assert link.resent > 50 or kind == "repeated"
-    assert line(link).device.counts["accepted"] >= done
+    assert line(link).device.status.accepted >= done
 
 
 def test_two_bytes_in_a_hundred_wrong() -> None:
@@ -79,6 +79,28 @@ def test_refusals(reason: Reason) -> None:
     line(link).device.refuse_next = [reason] * 3
     np.testing.assert_array_equal(link.transfer(sent), expected(sent))
     assert link.resent == 3
+
+
+def test_a_lost_frame_and_a_full_core_cost_no_timeout() -> None:
+    """The next result tells that a frame is missing; room is asked for again soon."""
+    for lost, busy, count in ((1, 0, 12), (0, 1, 12), (0, 1, 1)):
+        device = Device(identity(6, 4), hashed)
+        link, sent = SerialLink(Line(device), patience=10.0), frames(count)
+        link.identity()
+        device.lose_next, device.refuse_next = lost, [Reason.BUSY] * busy
+        np.testing.assert_array_equal(link.transfer(sent), expected(sent))
+        assert link.resent == 1
+        assert link.pipe.now() < 2.0
+
+
+def test_noise_without_a_flag_takes_no_memory() -> None:
+    receiver = _Receiver(100)
+    for _ in range(50):
+        assert receiver.feed(b"x" * 99) == []
+        assert len(receiver._part) <= 100
+    packet = Packet(Type.RESULT, 1, b"1234")
+    assert receiver.feed(packets.encode(packet)) == [packet]
+    assert receiver.damaged == 1
 
 
 def test_it_gives_up_in_one_line() -> None:
@@ -113,7 +135,7 @@ def test_results_of_an_abandoned_transfer_never_count() -> None:
     sent = frames(4, seed=2)
     for link in (first, SerialLink(Line(device), patience=0.02)):
         np.testing.assert_array_equal(link.transfer(sent), expected(sent))
-    assert device.counts["lost"] >= 4
+    assert device.status.lost >= 4
 
 
 def test_a_half_sent_packet_before_the_program_began() -> None:
@@ -140,7 +162,7 @@ def test_the_window_is_kept() -> None:
     device = Device(identity(6, 4, window=2), hashed, busy=300)
     link, sent = SerialLink(Line(device), patience=0.02), frames(30)
     np.testing.assert_array_equal(link.transfer(sent), expected(sent))
-    assert device.counts["busy"] == 0
+    assert device.status.busy == 0
     assert link.resent == 0
 
 

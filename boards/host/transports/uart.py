@@ -24,7 +24,6 @@ class UartPipe:
         self._errors = (serial.SerialException, OSError)
         try:
             self._port = serial.serial_for_url(port, baudrate=baud, timeout=0, exclusive=True)
-            self._port.reset_input_buffer()
         except (*self._errors, ValueError) as e:
             raise LinkError(
                 f"serial port '{port}' cannot be opened at {baud} baud ({e}); check its name, "
