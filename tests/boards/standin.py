@@ -6,6 +6,7 @@ The environment says what goes wrong (`VIVADO_SCENARIO`) and which Tcl interpret
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
     if scenario == "silent":
         return 7
     if scenario == "sleep":
+        child = subprocess.Popen(["sleep", "60"])  # as Vivado starts programs of its own
+        Path("pids.txt").write_text(f"{os.getpid()} {child.pid}")
         print("Starting Placer Task", flush=True)
         time.sleep(60)
     vivado = Vivado(scenario)
