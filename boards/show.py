@@ -4,10 +4,9 @@ from typing import Any
 
 from thresher.boards.registry import BOARDS
 from thresher.boards.vivado.build import Built, NotRun
-from thresher.boards.vivado.project import Project
 from thresher.gen.show import table
 
-__all__ = ["boards", "built", "not_run"]
+__all__ = ["boards", "build"]
 
 _TITLES = {
     "lut": "LUT",
@@ -29,20 +28,21 @@ def boards() -> str:
     )
 
 
-def not_run(done: NotRun, project: Project) -> str:
-    """After a build that has only written the project."""
-    return table(
-        [
-            ("project", str(done.folder)),
-            ("not built", f"{done.why}; where it is, run"),
-            ("command", done.command),
-            ("leaves", ", ".join(project.outputs)),
-        ]
-    )
+def build(done: Built | NotRun) -> str:
+    """After `thresher build`: slacks, areas and the bitstream, or how to come by them."""
+    return table(_not_run(done) if isinstance(done, NotRun) else _built(done))
 
 
-def built(done: Built) -> str:
-    """After a build: the bitstream, slacks and areas."""
+def _not_run(done: NotRun) -> list[tuple[str, str]]:
+    return [
+        ("project", str(done.folder)),
+        ("not built", f"{done.why}; run it, there or wherever Vivado is, with"),
+        ("command", done.command),
+        ("leaves", ", ".join(done.project.outputs)),
+    ]
+
+
+def _built(done: Built) -> list[tuple[str, str]]:
     result: dict[str, Any] = done.result
     rows = [
         ("board", f"{done.project.board.name} ({result['tool']})"),
@@ -57,4 +57,4 @@ def built(done: Built) -> str:
     rows.append(("bitstream", str(done.folder / done.project.outputs[0])))
     if not done.fresh:
         rows.append(("built", "before: nothing has changed"))
-    return table(rows)
+    return rows

@@ -205,25 +205,13 @@ def _synth(args: argparse.Namespace, say: Say) -> int:
 
 def _build(args: argparse.Namespace, say: Say) -> int:
     from thresher.boards import show
-    from thresher.boards.registry import get_board
-    from thresher.boards.vivado.build import Built, NotRun, build, make_project
-    from thresher.gen.folder import load_folder, read_report, save_report
-    from thresher.gen.report import with_build
+    from thresher.boards.vivado.build import Failed, NotRun, build_out
 
-    out, board = Path(args.out), get_board(args.board)
-    compiled, report = load_folder(out, say=say), read_report(out)
-    say("writing the project")
-    project = make_project(compiled, board, args.baud)
-    done = build(project, out, run=not args.project_only, say=say)
-    if isinstance(done, NotRun):
-        print(show.not_run(done, project))
-        return 0 if args.project_only else _NOT_BUILT
-    if done.result is not None:
-        save_report(out, with_build(report, board.name, done.result))
-    if isinstance(done, Built):
-        print(show.built(done))
-        return 0
-    return _refused(ThresherError(done.cause), _FAILED)
+    done = build_out(Path(args.out), args.board, args.baud, run=not args.project_only, say=say)
+    if isinstance(done, Failed):
+        return _refused(ThresherError(done.cause), _FAILED)
+    print(show.build(done))
+    return _NOT_BUILT if isinstance(done, NotRun) and not args.project_only else 0
 
 
 def _boards(args: argparse.Namespace, say: Say) -> int:

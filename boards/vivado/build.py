@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thresher.boards.board import Board
+from thresher.boards.registry import get_board
 from thresher.boards.vivado.mpsoc import mpsoc_project
-from thresher.boards.vivado.project import FINISHED, Project, check_board
+from thresher.boards.vivado.project import FINISHED, LOG, Project, check_board, slower_clock
 from thresher.boards.vivado.reports import Slacks, slacks, tool_version, utilisation
 from thresher.boards.vivado.runner import VivadoError, find_vivado, run_vivado
 from thresher.boards.vivado.serial import serial_project
 from thresher.compiler.errors import ThresherError
 from thresher.gen.compiled import Compiled
 from thresher.gen.files import staged_folder
-from thresher.gen.folder import BUILD
+from thresher.gen.folder import BUILD, load_folder, read_report, save_report
+from thresher.gen.report import with_build
 
-__all__ = ["Built", "Failed", "NotRun", "build", "make_project"]
+__all__ = ["Built", "Failed", "NotRun", "build", "build_out", "make_project"]
 
 Say = Callable[[str], None]
 
@@ -53,9 +55,10 @@ class NotRun:
     """A project that is written and has not been run.
 
     :param why: Vivado is not there, or was not to be run.
-    :param command: runs it, wherever the folder lies.
+    :param command: runs it.
     """
 
+    project: Project
     folder: Path
     why: str
     command: str
@@ -76,6 +79,24 @@ def make_project(compiled: Compiled, board: Board, baud: int | None) -> Project:
     return mpsoc_project(compiled, board)
 
 
+def build_out(
+    out: Path, board_name: str, baud: int | None = None, *, run: bool = True, say: Say | None = None
+) -> Built | Failed | NotRun:
+    """`thresher build`: the project of what OUT holds, and what came of it in its `report.json`.
+
+    :param run: whether to run Vivado.
+    :raises ThresherError: as `load_folder`, `make_project` and `build`, or no such board.
+    """
+    say = say or (lambda _: None)
+    board = get_board(board_name)
+    compiled, report = load_folder(out, say=say), read_report(out)
+    say("writing the project")
+    done = build(make_project(compiled, board, baud), out, run=run, say=say)
+    if not isinstance(done, NotRun) and done.result is not None:
+        save_report(out, with_build(report, board.name, done.result))
+    return done
+
+
 def build(
     project: Project, out: Path, *, run: bool = True, say: Say | None = None
 ) -> Built | Failed | NotRun:
@@ -92,27 +113,30 @@ def build(
     folder = out / BUILD / project.board.name
     contents = project.contents
     if not _lies_in(folder, contents):
-        with staged_folder(folder) as stage:
-            for name, data in contents.items():
-                (stage / name).parent.mkdir(parents=True, exist_ok=True)
-                (stage / name).write_bytes(data)
+        _write(folder, contents)
     if _is_finished(project, folder):
         return _outcome(project, folder, fresh=False)
     command = f"cd {shlex.quote(str(folder))} && {shlex.join(project.command)}"
     if not run:
-        return NotRun(folder, "Vivado was not to be run", command)
+        return NotRun(project, folder, "Vivado was not to be run", command)
     if find_vivado() is None:
-        return NotRun(folder, "Vivado is not on PATH", command)
-    for name in (*project.outputs, project.utilisation, project.timing, FINISHED):
-        (folder / name).unlink(missing_ok=True)
+        return NotRun(project, folder, "Vivado is not on PATH", command)
+    _write(folder, contents)  # without what an unfinished run has left
     try:
         run_vivado(project.command, folder, say)
     except VivadoError as e:
         missed = _missed(project, folder)
-        return missed or Failed(folder, f"Vivado failed: {e}; see {folder / 'vivado.log'}")
+        return missed or Failed(folder, f"Vivado failed: {e}; see {folder / LOG}")
     if not _is_finished(project, folder):
-        return Failed(folder, f"Vivado ended without a result; see {folder / 'vivado.log'}")
+        return Failed(folder, f"Vivado ended without a result; see {folder / LOG}")
     return _outcome(project, folder, fresh=True)
+
+
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+    with staged_folder(folder) as stage:
+        for name, data in contents.items():
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).write_bytes(data)
 
 
 def _lies_in(folder: Path, contents: dict[str, bytes]) -> bool:
@@ -141,17 +165,12 @@ def _missed(project: Project, folder: Path) -> Failed | None:
         return None
     result = _result(project, folder)
     if found.setup >= 0:
-        cause = (
-            f"timing failed: WHS {found.hold:g} ns; a hold slack depends on no clock, run it again"
-        )
-        return Failed(folder, f"{cause} with another version of Vivado", result)
-    lower = int(found.fmax_mhz(project.clock_mhz))
-    return Failed(
-        folder,
-        f"timing failed: WNS {found.setup:g} ns at {project.clock_mhz:g} MHz; "
-        f"compile again with --clock-mhz {lower}",
-        result,
-    )
+        cause = f"timing failed: WHS {found.hold:g} ns, which no clock changes"
+        return Failed(folder, f"{cause}; try another version of Vivado", result)
+    lower = slower_clock(project.board, found.fmax_mhz(project.clock_mhz))
+    cause = f"timing failed: WNS {found.setup:g} ns at {project.clock_mhz:g} MHz"
+    remedy = f"with --clock-mhz {lower}" if lower is not None else "for a faster board"
+    return Failed(folder, f"{cause}; compile again {remedy}", result)
 
 
 def _result(project: Project, folder: Path) -> dict[str, object]:

@@ -1,17 +1,15 @@
 """The project of a board with a processor on the same chip: the core as IP in a block design."""
 
 from thresher.boards.board import Board
+from thresher.boards.driver import driver_files
 from thresher.boards.framing import axi_frames, axi_width
-from thresher.boards.shell.axi_core import AXI_NAME
-from thresher.boards.vivado import parts
-from thresher.boards.vivado.project import Project, check_clock, content_digest, script
+from thresher.boards.shell.axi_core import AXI_NAME, axi_verilog
+from thresher.boards.vivado.project import Project, check_clock, content_digest, script, source_hz
 from thresher.compiler.errors import ThresherError
 from thresher.gen.compiled import TOP_NAME, Compiled
 
 __all__ = ["mpsoc_project"]
 
-_SOURCE_HZ = 100_000_000
-"""What the processor gives to the logic; a clock manager makes the core's clock of it."""
 _JOBS = 4
 _MOST_BITS = 1024  # of a stream through the DMA engine
 _LENGTH_BITS = 26  # of the DMA engine's length registers
@@ -25,15 +23,15 @@ def mpsoc_project(compiled: Compiled, board: Board) -> Project:
         design's frames.
     """
     mhz = compiled.options.mhz
-    clock = check_clock(board, mhz, _SOURCE_HZ)
+    clock = check_clock(board, mhz)
     frame_bits, result_bits = _stream_bits(compiled, board)
-    shell = parts.axi_shell(compiled)
+    shell = axi_verilog(compiled)
     settings = {
         "part": board.part,
         "board_part": board.board_part,
-        "clock_mhz": f"{float(clock / 1_000_000)!r}",
-        "clock_hz": int(clock),
-        "source_mhz": _SOURCE_HZ // 1_000_000,
+        "clock_mhz": clock / 1_000_000,
+        "clock_hz": clock,
+        "source_mhz": source_hz(board) // 1_000_000,
         "frame_bits": frame_bits,
         "frame_memory_bits": max(64, frame_bits),
         "result_bits": result_bits,
@@ -48,7 +46,7 @@ def mpsoc_project(compiled: Compiled, board: Board) -> Project:
     }
     digest = content_digest(files)
     files["settings.tcl"] += _tcl({"digest": digest})
-    files |= {f"driver/{name}": data for name, data in parts.driver(compiled).items()}
+    files |= {f"driver/{name}": data for name, data in driver_files(compiled).items()}
     return Project(
         board=board, clock_mhz=mhz, baud=None, files=files, main="build.tcl",
         outputs=("thresher.bit", "thresher.hwh", "thresher.xsa"),

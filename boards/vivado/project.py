@@ -15,11 +15,22 @@ from thresher.compiler.schedule.links import estimate
 from thresher.gen.compiled import Compiled
 from thresher.gen.folder import PROJECT_STAMP
 
-__all__ = ["FINISHED", "LOG", "Project", "check_board", "check_clock", "content_digest", "script"]
+__all__ = [
+    "FINISHED",
+    "LOG",
+    "Project",
+    "check_board",
+    "check_clock",
+    "content_digest",
+    "script",
+    "slower_clock",
+    "source_hz",
+]
 
 LOG = "vivado.log"
 FINISHED = "finished.txt"
 """Written by the script as its last step: the project's digest and Vivado's version."""
+_PROCESSOR_HZ = 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,18 +113,34 @@ def check_board(compiled: Compiled, board: Board) -> None:
             )
 
 
-def check_clock(board: Board, mhz: float, source_hz: int) -> Fraction:
-    """The clock in Hz, if `board` can make it of `source_hz` exactly.
+def source_hz(board: Board) -> int:
+    """The clock that the core's is made of: the oscillator's, or what the processor gives."""
+    return _PROCESSOR_HZ if board.link.kind == "axi" else board.oscillator_hz
+
+
+def check_clock(board: Board, mhz: float) -> int:
+    """The clock in Hz, if the board can make it exactly.
 
     :raises ThresherError: it cannot; tells the nearest ones that it can.
     """
-    wanted, limits = exact_hz(mhz), LIMITS[board.family, board.speed_grade]
-    made = wanted == source_hz or plan(source_hz, wanted, limits) is not None
-    if wanted.denominator == 1 and made:
-        return wanted
-    around = [n for n in nearest(source_hz, wanted, limits) if n is not None]
+    wanted, source = exact_hz(mhz), source_hz(board)
+    if _is_made(board, wanted):
+        return int(wanted)
+    limits = LIMITS[board.family, board.speed_grade]
+    around = [n for n in nearest(source, wanted, limits) if n is not None]
     words = " or ".join(f"{float(Fraction(n, 1_000_000))!r}" for n in dict.fromkeys(around))
     raise ThresherError(
-        f"{board.name} cannot make a clock of {mhz:g} MHz of its {source_hz / 1e6:g} MHz; "
+        f"{board.name} cannot make a clock of {mhz:g} MHz of its {source / 1e6:g} MHz; "
         f"compile again with --clock-mhz {words}"
     )
+
+
+def slower_clock(board: Board, mhz: float) -> int | None:
+    """The fastest clock of at most this, in whole MHz, that the board can make, if there is one."""
+    return next((n for n in range(int(mhz), 0, -1) if _is_made(board, exact_hz(n))), None)
+
+
+def _is_made(board: Board, wanted: Fraction) -> bool:
+    source, limits = source_hz(board), LIMITS[board.family, board.speed_grade]
+    made = wanted == source or plan(source, wanted, limits) is not None
+    return made and wanted.denominator == 1

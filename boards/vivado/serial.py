@@ -1,24 +1,27 @@
 """The project of a board with a serial link: Amaranth's platform writes its script and pins."""
 
+from fractions import Fraction
 from typing import Any
 
 from amaranth.build.run import BuildPlan
 from amaranth.vendor import XilinxPlatform
 
 from thresher.boards.board import Board
+from thresher.boards.driver import driver_files
 from thresher.boards.mmcm import LIMITS, plan
-from thresher.boards.vivado import parts
+from thresher.boards.shell.serial_core import SERIAL_NAME, serial_verilog
+from thresher.boards.shell.uart import uart_divisor
 from thresher.boards.vivado.ports import ports
 from thresher.boards.vivado.project import Project, check_clock, content_digest, script
-from thresher.boards.vivado.serial_top import SHELL, SerialTop, io_ports
+from thresher.boards.vivado.serial_top import SerialTop, io_ports
 from thresher.compiler.errors import ThresherError
 from thresher.gen.compiled import TOP_NAME, Compiled
 
 __all__ = ["TOP", "serial_project"]
 
 TOP = "thresher_board"
-_BAUD_ERROR = 0.02
-"""What a UART stands: the receiver is tested with it."""
+_SYNCHRONISERS = "*synchroniser/stage*_reg"
+"""Registers of the shell that bring a pin into the clock: `FFSynchronizer`s of these names."""
 _CHECK = "source common.tcl\nthresher_check_timing\n"
 
 
@@ -53,19 +56,19 @@ def serial_project(compiled: Compiled, board: Board, baud: int | None) -> Projec
     :raises ThresherError: the board can make neither this clock nor this baud rate.
     """
     mhz, source = compiled.options.mhz, board.oscillator_hz
-    clock = check_clock(board, mhz, source)
-    baud = _check_baud(board, int(clock), baud)
-    shell = parts.serial_shell(compiled, board, int(clock), baud)
-    sources = {f"{TOP_NAME}.v": compiled.verilog.encode(), f"{SHELL}.v": shell.encode()}
+    clock = check_clock(board, mhz)
+    baud = _check_baud(board, clock, baud)
+    shell = serial_verilog(compiled, board.link.kind, clock, baud)
+    sources = {f"{TOP_NAME}.v": compiled.verilog.encode(), f"{SERIAL_NAME}.v": shell.encode()}
     digest = content_digest(
         {**sources, "board": f"{board.name} {board.part} {mhz} {baud}".encode()}
     )
     outputs = (f"{TOP}.bit", f"{TOP}.bin")
     limits = LIMITS[board.family, board.speed_grade]
-    mmcm = None if clock == source else plan(source, clock, limits)
-    top = SerialTop(board, ports(shell, SHELL), int(clock), mmcm)
+    mmcm = None if clock == source else plan(source, Fraction(clock), limits)
+    top = SerialTop(board, ports(shell, SERIAL_NAME), clock, mmcm)
     made = _plan(board, top, sources, f"thresher_finish {digest} {{{' '.join(outputs)}}}")
-    driver = {f"driver/{n}": data for n, data in parts.driver(compiled).items()}
+    driver = {f"driver/{n}": data for n, data in driver_files(compiled).items()}
     return Project(
         board=board, clock_mhz=mhz, baud=baud, files={**made, **driver}, main=f"{TOP}.tcl",
         outputs=outputs, utilisation=f"{TOP}_utilization_place.rpt", timing=f"{TOP}_timing.rpt",
@@ -84,7 +87,9 @@ def _plan(board: Board, top: SerialTop, sources: dict[str, bytes], finish: str) 
     platform.add_file(
         "thresher_io.xdc",
         f"set_false_path -from [get_ports {{{taken}}}]\n"
-        f"set_false_path -to [get_ports {{{given}}}]\n",
+        f"set_false_path -to [get_ports {{{given}}}]\n"
+        "set_property ASYNC_REG TRUE "
+        f"[get_cells -hierarchical -filter {{NAME =~ {_SYNCHRONISERS}}}]\n",
     )
     platform.add_file("common.tcl", script("common.tcl"))
     plan = platform.build(top, name=TOP, do_build=False)
@@ -103,10 +108,8 @@ def _check_baud(board: Board, clock_hz: int, baud: int | None) -> int | None:
         return None
     baud = board.link.baud if baud is None else baud
     assert baud is not None
-    divisor = max(1, round(clock_hz / baud))
-    if abs(clock_hz / divisor / baud - 1) > _BAUD_ERROR:
-        raise ThresherError(
-            f"--baud must be within 2 % of {clock_hz} Hz divided by a whole number, not {baud}; "
-            f"the nearest is {clock_hz // divisor}"
-        )
+    try:
+        uart_divisor(clock_hz, baud)
+    except ValueError as e:
+        raise ThresherError(f"--baud {baud}: {e}") from e
     return baud

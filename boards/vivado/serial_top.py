@@ -18,11 +18,11 @@ from amaranth.vendor import XilinxPlatform
 
 from thresher.boards.board import Board
 from thresher.boards.mmcm import Mmcm
+from thresher.boards.shell.serial_core import SERIAL_NAME
 from thresher.boards.vivado.ports import Port
 
-__all__ = ["SHELL", "SerialTop", "io_ports"]
+__all__ = ["SerialTop", "io_ports"]
 
-SHELL = "thresher_serial"
 _PINS = {
     "uart": {"rx": "rx", "tx": "tx"},
     "spi": {"sck": "clk", "ss_n": "cs", "mosi": "copi", "miso": "cipo"},
@@ -67,7 +67,7 @@ class SerialTop(Elaboratable):
         expected = {name: Port("input", 1) for name in ("clk", "rst", *pins)}
         expected |= {name: Port("output", 1) for name in ("busy", *_OUTPUTS & pins.keys())}
         if dict(shell) != expected:
-            raise ValueError(f"{SHELL} must have the ports {expected}, not {dict(shell)}")
+            raise ValueError(f"{SERIAL_NAME} must have the ports {expected}, not {dict(shell)}")
 
     def elaborate(self, platform: XilinxPlatform) -> Module:
         m = Module()
@@ -77,7 +77,7 @@ class SerialTop(Elaboratable):
             self._output(m, f"led_{number}", platform.request("led", number, dir="-"), lamp)
         busy = Signal()
         m.submodules.serial = Instance(
-            SHELL,
+            SERIAL_NAME,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
             o_busy=busy,

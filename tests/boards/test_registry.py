@@ -1,6 +1,7 @@
 """Boards by name, and what each knows about itself."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from amaranth.build.res import ResourceError
 from thresher.boards import platforms, registry
 from thresher.boards.board import Board, Link
 from thresher.boards.registry import BOARDS, get_board
+from thresher.boards.vivado.build import make_project
+from thresher.boards.vivado.project import script
 from thresher.compiler.errors import ThresherError
+from zoo.rtl import compiled
 
 EVERY = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 
@@ -100,3 +104,39 @@ def test_a_file_in_the_folder_is_a_board(tmp_path: Path, monkeypatch: pytest.Mon
 def test_broken_links(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Link(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_example_of_the_docs_is_a_board(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (repo / "docs" / "boards" / "adding.md").read_text()
+    (tmp_path / "my_board.py").write_text(text.split("```python\n")[1].split("```")[0])
+    monkeypatch.setattr(platforms, "__path__", [*platforms.__path__, str(tmp_path)])
+    board = registry._boards()["my-board"]
+    assert (board.part, board.oscillator_hz) == ("xc7s25csga225-1", 12_000_000)
+    project = make_project(compiled("rnn_relu"), board, None)
+    assert b"MMCME2_BASE" in project.contents["thresher_board.v"]
+
+
+@EVERY
+def test_every_board_has_a_page(board: Board, repo: Path) -> None:
+    pages = {p.name: p.read_text() for p in (repo / "docs" / "boards").glob("*.md")}
+    (page,) = (text for name, text in pages.items() if board.name.startswith(name[:-3]))
+    for told in (board.part, f"--board {board.name.replace('-25', '-50')}", "**not tried yet**"):
+        assert told in page
+    if board.link.kind != "axi":
+        platform = board.platform(toolchain="Vivado")
+        pins = platform.request(board.link.resource, 0, dir="-")
+        names = [port.io.metadata[0].name for _, port in vars(pins).items()]
+        assert len(names) >= 2
+        for name in names:
+            assert name in page
+
+
+def test_the_processor_s_addresses_are_told(repo: Path) -> None:
+    page = (repo / "docs" / "boards" / "zcu104.md").read_text()
+    design = script("block_design.tcl").decode()
+    found = re.findall(r"-offset (0xA\w+) -range 0x(\w+)", design)
+    assert len(found) == 2
+    for start, size in found:
+        assert f"{start[:6]}_{start[6:]}, {int(size, 16) // 1024} KiB" in page
