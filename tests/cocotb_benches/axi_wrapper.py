@@ -1,7 +1,8 @@
 """Verilog around `thresher_axi` that watches every cycle: the rules of AXI, and what came out.
 
-The wrapper `axi_bench` has the ports of the core and two more: `violations`, a bit for each rule,
-which stays 1 once the rule was broken, and `signature`, a hash over all outputs of all cycles.
+The wrapper `axi_bench` has the ports of the core and three more: `violations`, a bit for each rule,
+which stays 1 once the rule was broken; `signature`, a hash over all outputs of all cycles; and
+`mutant`, which a core with faults built in may read.
 """
 
 import re
@@ -62,6 +63,7 @@ def wrapper(verilog: str, result_words: int) -> str:
     ports = parse_ports(verilog, "thresher_axi")
     declared = [f"{p.direction} [{p.width - 1}:0] {p.name}" for p in ports.values()]
     declared += [f"output reg [{len(RULES) - 1}:0] violations", "output reg [63:0] signature"]
+    declared.append("input [7:0] mutant")
     outputs = ", ".join(p.name for p in ports.values() if p.direction == "output")
     width = sum(p.width for p in ports.values() if p.direction == "output")
     lines = [

@@ -112,7 +112,11 @@ def run_bench(
             hdl_toplevel_lang="verilog",
             build_dir=built,
             test_dir=folder,
-            extra_env={"THRESHER_BENCH": str(folder), "COCOTB_ANSI_OUTPUT": "0"},
+            extra_env={
+                "THRESHER_BENCH": str(folder),
+                "COCOTB_ANSI_OUTPUT": "0",
+                "COCOTB_MAX_FAILURES": "1",
+            },
             log_file=log,
             results_xml=str(folder / "results.xml"),
             timescale=("1ns", "1ps"),
