@@ -1,7 +1,7 @@
 """The AXI core around small compiled networks under cocotb: every packet, counter, flag, cycle."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -53,12 +53,21 @@ def bench_text(model: Compiled, shell: str) -> str:
     return shell + model.verilog + wrapper(shell, constants(model)[Register.RESULT_WORDS])
 
 
-def run(model: Compiled, text: str, folder: Path, frames: int, mutant: int = 0) -> None:
+def run(
+    model: Compiled,
+    text: str,
+    folder: Path,
+    frames: int,
+    mutant: int = 0,
+    arguments: Sequence[str] = (),
+) -> None:
     """All tests of the bench on this text."""
     rng = np.random.default_rng(11)
     write_axi_job(folder, model, traffic(model, frames, rng), mutant)
     runner, built = build("verilator", text, "axi_bench")
-    run_bench(runner, built, "axi_bench", folder, module="axi_bench", runs=None)
+    run_bench(
+        runner, built, "axi_bench", folder, module="axi_bench", runs=None, arguments=arguments
+    )
 
 
 MUTANTS = [

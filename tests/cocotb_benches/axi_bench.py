@@ -123,13 +123,11 @@ class Bench:
         raise TimeoutError(f"status stays {Status(await self.read(Register.STATUS))!r}")
 
     async def finish(self) -> None:
-        """No rule was broken, and nothing comes any more; the hash goes to the log of the job."""
+        """No rule was broken, and nothing comes any more."""
         assert self.sink.empty()
         await FallingEdge(self.dut.aclk)
         broken = int(self.dut.violations.value)
         assert not broken, [rule for k, rule in enumerate(RULES) if broken >> k & 1]
-        with (FOLDER / "signatures.txt").open("a") as log:
-            log.write(f"{int(self.dut.signature.value):016x}\n")
 
 
 @cocotb.test(timeout_time=20, timeout_unit="us")

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -97,11 +97,13 @@ def run_bench(
     *,
     module: str = "bench",
     runs: int | None = len(RUNS),
+    arguments: Sequence[str] = (),
 ) -> None:
     """Run a bench on the job in this folder.
 
     :param module: of this folder, the bench.
     :param runs: how many it has; None: at least one.
+    :param arguments: of the simulation, `+name`.
     :raises AssertionError: with the simulator's log, when a run fails.
     """
     log = folder / "log.txt"
@@ -118,6 +120,7 @@ def run_bench(
                 "COCOTB_MAX_FAILURES": "1",
             },
             log_file=log,
+            plusargs=arguments,
             results_xml=str(folder / "results.xml"),
             timescale=("1ns", "1ps"),
         )
