@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ResetInserter, Value
 from amaranth.lib import stream, wiring
 
 from thresher.boards.host.frames import Frame
-from thresher.boards.host.packets import Identity, Status
+from thresher.boards.host.packets import Identity
 from thresher.boards.shell.answers import ANSWER
 from thresher.boards.shell.counters import Counters
 from thresher.boards.shell.frame_ports import FrameIn, FrameOut, port_name
@@ -46,7 +46,6 @@ class SerialShell(wiring.Component):
         check_int("window", identity.window, 1)
         if identity.window > INSIDE:
             raise ValueError(f"window must be at most {INSIDE}, not {identity.window!r}")
-        assert Identity.LAYOUT.size == Status.LAYOUT.size
         self._frames, self._ports, self._identity = frames, ports, identity
         inputs, outputs = ports
         super().__init__(
@@ -66,9 +65,9 @@ class SerialShell(wiring.Component):
         window = self._identity.window
         m.submodules.unstuffer = unstuffer = Unstuffer()
         m.submodules.receiver = receiver = Receiver()
-        m.submodules.sender = sender = Sender(self._identity.pack())
+        m.submodules.sender = sender = Sender()
         m.submodules.stuffer = stuffer = Stuffer()
-        m.submodules.counters = counters = Counters()
+        m.submodules.counters = counters = Counters(self._identity.pack())
         m.submodules.sequences = sequences = _fifo(16)
         m.submodules.answers = answers = _fifo(ANSWER.size)
         frame_in = FrameIn(self._frames[0], inputs, window)
@@ -84,7 +83,7 @@ class SerialShell(wiring.Component):
         wiring.connect(m, frame_out.o, sender.results)
         wiring.connect(m, receiver.events, counters.now)
         wiring.connect(m, sender.events, counters.later)
-        wiring.connect(m, counters.o, sender.counters)
+        wiring.connect(m, counters.o, sender.payload)
         for k in range(len(inputs)):
             wiring.connect(m, getattr(frame_in, port_name(k)), wiring.flipped(self._port("in", k)))
         for k in range(len(outputs)):
@@ -102,6 +101,7 @@ class SerialShell(wiring.Component):
             counters.latency.eq(meter.latency),
             counters.interval.eq(meter.interval),
             counters.ask.eq(sender.ask),
+            counters.identity.eq(sender.identity),
             sender.reset.eq(receiver.reset),
             self.core_reset.eq(receiver.reset),
             self.busy.eq(sequences.o.valid),
