@@ -34,6 +34,7 @@ class Unstuffer(wiring.Component):
     """
 
     def __init__(self) -> None:
+        self.begun, self.escaped = Signal(), Signal()
         super().__init__(
             {
                 "i": wiring.In(stream.Signature(LINE_BYTE, always_ready=True)),
@@ -43,7 +44,7 @@ class Unstuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        begun, escaped = Signal(), Signal()
+        begun, escaped = self.begun, self.escaped
         byte, symbol = self.i.payload, self.o.payload
         m.d.comb += symbol.data.eq(byte.data ^ Mux(escaped, ESCAPED, 0))
         with m.If(self.i.valid):
@@ -72,13 +73,14 @@ class Stuffer(wiring.Component):
     """
 
     def __init__(self) -> None:
+        self.inside, self.second = Signal(), Signal()
         super().__init__(
             {"i": wiring.In(stream.Signature(SYMBOL)), "o": wiring.Out(stream.Signature(8))}
         )
 
     def elaborate(self, platform):
         m = Module()
-        inside, second = Signal(), Signal()
+        inside, second = self.inside, self.second
         symbol = self.i.payload
         special = (symbol.data == FLAG) | (symbol.data == ESCAPE)
         last = Signal()  # this byte is the last that the symbol gives

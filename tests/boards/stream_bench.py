@@ -1,12 +1,11 @@
 """One stream in, one stream out, in Amaranth's simulator; and mutants of the shells."""
 
-import importlib.util
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import proof
 from amaranth.hdl import Module, Value
 from amaranth.sim import Simulator
 
@@ -71,11 +70,4 @@ def transfer(
 
 def mutant(module: str, old: str, new: str) -> ModuleType:
     """The module `thresher.boards.shell.<module>` with the one occurrence of `old` replaced."""
-    spec = importlib.util.find_spec(f"thresher.boards.shell.{module}")
-    assert spec is not None
-    assert spec.origin is not None
-    text = Path(spec.origin).read_text()
-    assert text.count(old) == 1, f"{module} must hold {old!r} once"
-    changed = ModuleType(f"{module}_mutant")
-    exec(compile(text.replace(old, new), f"{module}_mutant", "exec"), changed.__dict__)
-    return changed
+    return proof.mutant(module, old, new, "thresher.boards.shell")

@@ -22,6 +22,9 @@ from thresher.boards.shell.frame_buffer import FrameBuffer
 from thresher.boards.shell.stuffing import Kind
 from thresher.rtl.kernel import Port
 
+# parts that a test only looks at, or that refuse their parameters
+pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+
 BYTES = st.one_of(st.sampled_from([FLAG, ESCAPE, FLAG ^ ESCAPED]), st.integers(0, 255))
 
 
