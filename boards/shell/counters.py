@@ -13,10 +13,11 @@ _WORDS = 16  # of a payload, at most
 class Counters(wiring.Component):
     """Counts an event a cycle: one of `now`, or if there is none one of `later`.
 
-    `o` is the payload of a COUNTERS packet, or of an IDENTITY packet with `identity`, byte after byte
-    while `ask`, and then the next one's; `ask` and `identity` must stay until a payload has left
-    whole. The four bytes of a counter are of one moment, before its first byte is offered; `latency`
-    and `interval` are the last two. The counters are 0 after configuration; a reset leaves them.
+    `o` is the payload of a COUNTERS packet, or of an IDENTITY packet with `identity`, byte after
+    byte while `ask`, and then the next one's; `ask` and `identity` must stay until a payload has
+    left whole. The four bytes of a counter are of one moment, before its first byte is offered;
+    `latency` and `interval` are the last two. The counters are 0 after configuration; a reset
+    leaves them.
 
     :param identity: what IDENTIFY is answered with, of as many bytes as COUNTERS has.
     """

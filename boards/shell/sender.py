@@ -22,8 +22,9 @@ class Sender(wiring.Component):
     `reset`, for one cycle: a result whose END is not yet in the register behind `o` is broken off
     with ABORT, event LOST; from the next cycle on `results` must be empty.
 
-    `ask` asks for `payload`, the 40 bytes of a COUNTERS packet, or of an IDENTITY packet with
-    `identity`. A symbol takes at least 9 cycles, for the CRC.
+    `sending`: a result has begun and its event has not been taken. `ask` asks for `payload`, the 40
+    bytes of a COUNTERS packet, or of an IDENTITY packet with `identity`. A symbol takes at least 9
+    cycles, for the CRC.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Sender(wiring.Component):
                 "sequences": wiring.In(stream.Signature(16)),
                 "results": wiring.In(stream.Signature(FRAME_BYTE)),
                 "reset": wiring.In(1),
+                "sending": wiring.Out(1),
                 "ask": wiring.Out(1),
                 "identity": wiring.Out(1),
                 "payload": wiring.In(stream.Signature(8)),
@@ -60,7 +62,7 @@ class Sender(wiring.Component):
             self._put(m, Kind.DATA, byte)
             with m.If(last):
                 m.d.sync += index.eq(0)
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("IDLE"):
                 m.d.comb += crc.start.eq(1)
                 m.d.sync += index.eq(0)
@@ -116,6 +118,7 @@ class Sender(wiring.Component):
                     m.d.comb += [self.events.valid.eq(1), self.events.payload.eq(event)]
                     with m.If(self.events.ready):
                         m.next = "IDLE"
+        m.d.comb += self.sending.eq(result & ~fsm.ongoing("IDLE"))
         return m
 
     def _put(self, m: Module, kind: Kind, byte: Value | int = 0) -> None:

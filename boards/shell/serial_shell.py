@@ -27,10 +27,10 @@ INSIDE = 16
 class SerialShell(wiring.Component):
     """Bytes `i` from the host, bytes `o` to it, and the core's ports `in0`, ..., `out0`, ...
 
-    Bytes must come at least `receiver.LEAST_SPACING` cycles apart, which every line does. A frame is
-    in the core from 2 cycles after its END on, a beat of B bytes every B + 1 cycles at most; a result
-    leaves once it is whole. `core_reset` empties the core in the cycle in which the buffers are
-    emptied. `busy`: a frame is inside whose result has not begun to leave.
+    Bytes must come at least `receiver.LEAST_SPACING` cycles apart, which every line does. A frame
+    is in the core from 2 cycles after its END on, a beat of B bytes every B + 1 cycles at most; a
+    result leaves once it is whole. `core_reset` empties the core in the cycle in which the buffers
+    are emptied. `busy`: a frame is inside, or its result is leaving.
 
     :param frames: input and output frame.
     :param ports: likewise the core's ports.
@@ -87,7 +87,9 @@ class SerialShell(wiring.Component):
         for k in range(len(inputs)):
             wiring.connect(m, getattr(frame_in, port_name(k)), wiring.flipped(self._port("in", k)))
         for k in range(len(outputs)):
-            wiring.connect(m, wiring.flipped(self._port("out", k)), getattr(frame_out, port_name(k)))
+            wiring.connect(
+                m, wiring.flipped(self._port("out", k)), getattr(frame_out, port_name(k))
+            )
         _through(m, receiver.accepted, sequences, sender.sequences)
         _through(m, receiver.answers, answers, sender.answers)
         m.d.comb += [
@@ -104,7 +106,7 @@ class SerialShell(wiring.Component):
             counters.identity.eq(sender.identity),
             sender.reset.eq(receiver.reset),
             self.core_reset.eq(receiver.reset),
-            self.busy.eq(sequences.o.valid),
+            self.busy.eq(sequences.o.valid | sender.sending),
         ]
         return m
 

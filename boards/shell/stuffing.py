@@ -1,14 +1,16 @@
 """Octet stuffing: bytes of a line to packets, and packets to bytes of a line (RFC 1662)."""
 
+from enum import IntEnum
+
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 
 from thresher.boards.host.packets import ESCAPE, ESCAPED, FLAG
 
 __all__ = ["LINE_BYTE", "SYMBOL", "Kind", "Stuffer", "Unstuffer"]
 
 
-class Kind(enum.Enum, shape=2):
+class Kind(IntEnum):
     """What a symbol of a packet is."""
 
     DATA = 0  # a byte of the packet

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cocotb_benches.simulators import build
 from cocotb_tools.check_results import get_results
 from serial_model import byte_verilog, frames_and_results
 from stream_bench import mutant
 
+from cocotb_benches.simulators import build
 from thresher.boards.shell import serial_shell
 from thresher.boards.shell.serial_core import SERIAL_NAME, serial_identity, serial_verilog
 from thresher.gen.compiled import Compiled
@@ -25,7 +25,14 @@ from zoo.rtl import compiled
 WINDOW = 2
 CLOCK_HZ, BAUD = 8_000_000, 1_000_000  # 8 clocks a bit
 SCENARIOS: dict[str, dict[str, int]] = {
-    "bytes": {"line_rate": 2000, "gaps": 300, "faults": 700, "resets": 300, "overrun": 240, "deaf": 40},
+    "bytes": {
+        "line_rate": 2000,
+        "gaps": 300,
+        "faults": 700,
+        "resets": 300,
+        "overrun": 240,
+        "deaf": 40,
+    },
     "uart": {"line_rate": 100, "gaps": 60, "baud": 100, "faults": 140, "resets": 40},
     "spi": {"line_rate": 80, "gaps": 60, "faults": 100, "resets": 40},
 }
@@ -90,7 +97,7 @@ def test_conversation(transport: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("transport, share", [("bytes", 8), ("uart", 4)])
 def test_three_inputs_and_two_outputs(transport: str, share: int, tmp_path: Path) -> None:
-    """A recurrent network; a result is longer than a frame, so that results are in each other's way."""
+    """A recurrent network, whose results are longer than its frames, so that they must wait."""
     scenarios = {name: frames // share for name, frames in SCENARIOS[transport].items()}
     if transport == "uart":
         scenarios["overrun"] = 72

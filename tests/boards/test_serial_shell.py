@@ -47,7 +47,7 @@ def text(model: Compiled, transport: str) -> str:
     return serial_verilog(model, transport, CLOCK_HZ, 1_000_000 if transport == "uart" else None)
 
 
-# How Yosys writes Verilog: constants as wide as they were meant to be, and one-hot choices as casez.
+# How Yosys writes Verilog: constants of any width, and one-hot choices as casez.
 WAIVED = ("WIDTHEXPAND", "WIDTHTRUNC", "CASEOVERLAP")
 
 
@@ -57,7 +57,7 @@ def test_lint(model: Compiled, transport: str, tmp_path: Path) -> None:
     (tmp_path / "core.v").write_text(model.verilog)
     tool = tools.verilator()
     waived = [f"-Wno-{name}" for name in WAIVED]
-    command = [tool.binary, "--lint-only", "--no-timing", "-Wall", "-Wno-style", *waived]
+    command = [str(tool.binary), "--lint-only", "--no-timing", "-Wall", "-Wno-style", *waived]
     command += ["--top-module", SERIAL_NAME, "serial.v", "core.v"]
     printed = tools.run_tool(command, tmp_path, "Verilator", {"VERILATOR_ROOT": str(tool.root)})
     assert "%Warning" not in printed
@@ -67,7 +67,9 @@ def test_lint(model: Compiled, transport: str, tmp_path: Path) -> None:
 def test_hierarchy(model: Compiled, transport: str, tmp_path: Path) -> None:
     (tmp_path / "serial.v").write_text(text(model, transport))
     (tmp_path / "core.v").write_text(model.verilog)
-    script = f"read_verilog serial.v core.v\nhierarchy -check -top {SERIAL_NAME}\nproc\ncheck -assert"
+    script = (
+        f"read_verilog serial.v core.v\nhierarchy -check -top {SERIAL_NAME}\nproc\ncheck -assert"
+    )
     tools.run_yosys(script, tmp_path)
     broken = model.verilog.replace("h0__valid", "h1__valid")
     (tmp_path / "core.v").write_text(broken)
@@ -133,7 +135,7 @@ class Whole(wiring.Component):
 
 
 def test_times(model: Compiled) -> None:
-    """Latency and interval are those of the transfers at the core's ports, three inputs, two outputs."""
+    """Latency and interval are those of the transfers at the core's ports, several each way."""
     whole = Whole(model)
     shell, design = whole.shell, model.design
     frames, results = frames_and_results(model, 3, seed=2)
@@ -160,7 +162,9 @@ def test_times(model: Compiled) -> None:
         nonlocal cycle
         ports = [getattr(whole.core, p.name) for p in (*design.inputs, *design.outputs)]
         moved = [p.valid & p.ready for p in ports]
-        async for _, _, out, byte, *now in ctx.tick().sample(shell.o.valid, shell.o.payload, *moved):
+        async for _, _, out, byte, *now in ctx.tick().sample(
+            shell.o.valid, shell.o.payload, *moved
+        ):
             cycle += 1
             if out:
                 sent.append(byte)

@@ -50,7 +50,9 @@ def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tupl
     variables = {"PATH": path, "MAKEFLAGS": f" -- CFG_CXXFLAGS_PCH_I=-include{levels}"}
     with mock.patch.dict(os.environ, variables):
         runner = get_runner(simulator)
-        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make)
+        return runner, cached(
+            f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make
+        )
 
 
 _ARGUMENTS = {

@@ -24,7 +24,7 @@ changed = partial(mutant, package="thresher.boards.shell")
 
 
 def check_stuffing(module: ModuleType) -> Proof:
-    """Symbols come out as they go in, in the same cycle, but for an END without a byte before it."""
+    """Symbols come out in the cycle in which they go in, but for an END of no packet."""
     m, into, out = Module(), module.Stuffer(), module.Unstuffer()
     m.submodules.into, m.submodules.out = into, out
     byte, abort, end, following, ready = Signal(8), *(Signal(name=n) for n in _FREE)
