@@ -62,6 +62,11 @@ class Compiled:
         """Digest of the model."""
         return hashlib.sha256(self.model).hexdigest()
 
+    @property
+    def verilog_sha256(self) -> str:
+        """Digest of the Verilog."""
+        return hashlib.sha256(self.verilog.encode()).hexdigest()
+
 
 @uncollected()
 def compile_model(

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.utilisation import utilisation
@@ -79,7 +78,7 @@ def _time(cycles: int, mhz: float) -> str:
 def synthesised(result: Compiled, areas: "DesignSynthesis") -> str:
     """After `thresher synth`: sums over kernels and FIFOs, beside the board's capacity."""
     total, board = areas.total, result.options.board
-    capacity = get_board(board).capacity if board else None
+    capacity = board.capacity if board else None
     rows = [("Yosys, xc7", "sum of all kernels and FIFOs")]
     for name, used, limit in (
         ("LUT", total.lut, capacity and capacity.lut),
@@ -88,7 +87,7 @@ def synthesised(result: Compiled, areas: "DesignSynthesis") -> str:
         ("DSP48E1", total.dsp, capacity and capacity.dsp),
         ("BRAM36", total.bram, capacity and capacity.bram36),
     ):
-        share = f" of {limit} on {board} ({used / limit:.0%})" if limit else ""
+        share = f" of {limit} on {board.name} ({used / limit:.0%})" if board and limit else ""
         rows.append((name, f"{used:g}{share}"))
     if total.path_ns is not None:
         rows.append(("longest path", f"{total.path_ns:.2f} ns before routing, {total.depth} cells"))

@@ -27,7 +27,7 @@ from thresher.rtl.width import WidthConverter
 
 __all__ = ["Lowered", "Netlist", "assemble", "lower"]
 
-_RESERVED = ("clk", "rst", "signature", "elaborate", "metadata")
+_RESERVED = ("clk", "rst", "reset", "design", "signature", "elaborate", "metadata")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,83 @@
+"""The frames inside: how many, when each began, and whether its packet was a right one."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["InFlight"]
+
+
+class InFlight(wiring.Component):
+    """Counts up to `depth` frames through three gates: begun, entered the way out, ended.
+
+    In, each for one cycle: `began`, a packet's first word was taken; `bad`, the packet that began
+    last has a fault; `entered`, the last word of the oldest result went into the FIFO at the
+    output; `ended`, it left that. `reset`: all frames are gone but those that have entered and, if
+    `started`, the next one, some of whose result is out already; `began`, `bad` and `entered` of
+    the same cycle count before it. `now`: a clock of 32 bits.
+
+    Out: `full`, `busy` (frames inside); `waiting`, a frame has begun whose result has not entered,
+    and `result_bad`, its packet is a bad one; `sending`, a result has entered or `started` and not
+    ended. With `ended`: `latency`, cycles from the frame's first word to now, both included. With
+    `reset`: `lost`, the frames that are gone.
+
+    :param depth: a power of two.
+    """
+
+    def __init__(self, depth: int) -> None:
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two, 2 or more, not {depth!r}")
+        self._depth = depth
+        ins = ("began", "bad", "entered", "started", "ended", "reset")
+        outs = ("full", "busy", "waiting", "result_bad", "sending")
+        super().__init__(
+            {name: In(1) for name in ins}
+            | {name: Out(1) for name in outs}
+            | {"now": In(32), "latency": Out(32), "lost": Out(range(depth + 1))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        count = range(2 * self._depth)
+        begun, entered, ended = Signal(count), Signal(count), Signal(count)
+        begun_next, entered_next = Signal(count), Signal(count)
+        kept, partly = Signal(count), Signal()
+        m.d.comb += [
+            begun_next.eq(begun + self.began),
+            entered_next.eq(entered + self.entered),
+            kept.eq(entered_next + self.started),
+            self.full.eq((begun - ended)[: len(begun)] == self._depth),
+            self.busy.eq(begun != ended),
+            self.waiting.eq(begun != entered),
+            self.sending.eq(partly | (entered != ended)),
+            self.lost.eq((begun_next - kept)[: len(begun)]),
+        ]
+        m.d.sync += [
+            begun.eq(begun_next),
+            entered.eq(entered_next),
+            ended.eq(ended + self.ended),
+            partly.eq(self.started),
+        ]
+        with m.If(self.reset):
+            m.d.sync += begun.eq(kept)
+        self._remember(m, begun, entered, ended)
+        return m
+
+    def _remember(self, m: Module, begun: Signal, entered: Signal, ended: Signal) -> None:
+        """Start times and faults, by the frame's number modulo `depth`."""
+        m.submodules.times = times = memory.Memory(shape=32, depth=self._depth, init=[])
+        m.submodules.faults = faults = memory.Memory(shape=1, depth=self._depth, init=[])
+        start, start_read = times.write_port(), times.read_port(domain="comb")
+        fault, fault_read = faults.write_port(), faults.read_port(domain="comb")
+        m.d.comb += [
+            start.addr.eq(begun),
+            start.data.eq(self.now),
+            start.en.eq(self.began),
+            start_read.addr.eq(ended),
+            self.latency.eq(self.now - start_read.data + 1),
+            fault.addr.eq(begun - ~self.began),
+            fault.data.eq(self.bad),
+            fault.en.eq(self.began | self.bad),
+            fault_read.addr.eq(entered),
+            self.result_bad.eq(fault_read.data),
+        ]
