@@ -94,7 +94,7 @@ def test_the_clock_goes_into_the_project() -> None:
     [
         ("arty-s7-50", 99.9999, "cannot make a clock of 99.9999 MHz of its 100 MHz; compile again "
          "with --clock-mhz .* or .*"),
-        ("elastic-node-v5", 4.78515625, "cannot make a clock of 4.78516 MHz of its 100 MHz; .* or "),
+        ("elastic-node-v5", 4.78515625, "cannot make a clock of 4.78516 MHz of its 100.* or "),
         ("cmod-s7", 500.0, "cannot make a clock of 500 MHz of its 12 MHz; .* --clock-mhz 384.0$"),
         ("zcu104", 400.0, "cannot make a clock of 400 MHz of its 100 MHz; .* --clock-mhz 33"),
     ],
