@@ -50,7 +50,7 @@ class _Receiver:
 
     def __init__(self, longest: int) -> None:
         self._part = bytearray()
-        self._longest = longest
+        self.longest = longest
         self.damaged = 0
 
     def feed(self, data: bytes) -> list[Packet]:
@@ -66,7 +66,7 @@ class _Receiver:
                     self.damaged += 1
             self._part.clear()
         self._part += rest
-        if len(self._part) > self._longest:  # noise without a flag must not fill the memory
+        if len(self._part) > self.longest:  # noise without a flag must not fill the memory
             self._part = self._part[-1:]
         return found
 
@@ -154,7 +154,7 @@ class SerialLink:
                     f"{packets.PROTOCOL}; program it and use the driver of the same build"
                 )
             longest = max(found.frame_bytes, found.result_bytes) + _REQUEST
-            self._receiver = _Receiver(_STUFFED * longest)
+            self._receiver.longest = _STUFFED * longest
             self._identity = found
         return self._identity
 

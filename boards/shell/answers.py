@@ -1,13 +1,15 @@
 """What the receiver asks the sender to say, and what both ask to have counted."""
 
-from amaranth.lib import data, enum
+from enum import IntEnum
+
+from amaranth.lib import data
 
 from thresher.boards.host.packets import Reason, Type
 
 __all__ = ["ANSWER", "Answer", "Event", "refusal"]
 
 
-class Answer(enum.Enum, shape=3):
+class Answer(IntEnum):
     """A packet to send; with bit 2 a refusal, whose reason less one the other two bits are."""
 
     IDENTITY = 0
@@ -33,7 +35,7 @@ def refusal(reason: Reason) -> Answer:
 ANSWER = data.StructLayout({"kind": Answer, "sequence": 16})
 
 
-class Event(enum.Enum, shape=3):
+class Event(IntEnum):
     """What is counted; its value is the counter's place in `packets.Status`."""
 
     ACCEPTED = 0

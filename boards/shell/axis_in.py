@@ -21,7 +21,7 @@ class AxisIn(wiring.Component):
     cycle; of one that ends late the words behind the frame are dropped; TKEEP changes nothing. Each
     port has a FIFO, so a beat takes a cycle and `s_axis_tready` depends on registers alone.
 
-    `began`, `short`, `long` and `null_bytes` are 1 in the cycle in which the word that shows it is
+    `began`, `early`, `late` and `null_bytes` are 1 in the cycle in which the word that shows it is
     taken: a packet's first word; an early TLAST; the frame's last word without TLAST; a TKEEP that
     is not all ones in a word of the frame. `bad` is 1 in the cycle of the first of these faults in
     a packet, at the latest with the last word of the frame, and so before the core sees that.
@@ -39,7 +39,7 @@ class AxisIn(wiring.Component):
 
     def __init__(self, ports: Sequence[Port], size: int, depths: Sequence[int]) -> None:
         self._ports, self._depths = tuple(ports), tuple(depths)
-        flags = ("began", "short", "long", "null_bytes", "bad", "receiving")
+        flags = ("began", "early", "late", "null_bytes", "bad", "receiving")
         super().__init__(
             {"s_axis": In(stream_signature(size))}
             | {name: In(1) for name in ("full", "reset", "forget")}
@@ -67,10 +67,10 @@ class AxisIn(wiring.Component):
             sequencer.advance.eq(given),
             last.eq((sequencer.index == len(self._ports) - 1) & (sequencer.left == 0)),
             self.began.eq(taken & ~self.receiving),
-            self.short.eq(taken & s.tlast & ~last),
-            self.long.eq(taken & ~s.tlast & last),
+            self.early.eq(taken & s.tlast & ~last),
+            self.late.eq(taken & ~s.tlast & last),
             self.null_bytes.eq(taken & ~s.tkeep.all()),
-            self.bad.eq((self.short | self.long | self.null_bytes) & (self.began | ~faulty)),
+            self.bad.eq((self.early | self.late | self.null_bytes) & (self.began | ~faulty)),
         ]
         with m.If(taken):
             m.d.sync += faulty.eq(self.bad | (faulty & ~self.began))
@@ -78,9 +78,9 @@ class AxisIn(wiring.Component):
             m.d.sync += self.receiving.eq(~s.tlast)
             with m.If(s.tlast):
                 m.d.sync += dropping.eq(0)
-        with m.If(self.long):
+        with m.If(self.late):
             m.d.sync += dropping.eq(1)
-        with m.If(self.short):
+        with m.If(self.early):
             m.d.sync += filling.eq(1)
         with m.Elif(given & last):
             m.d.sync += filling.eq(0)

@@ -62,9 +62,7 @@ class ToBytes(wiring.Component):
 
     def __init__(self, port: Port, place: FramePort) -> None:
         self._bytes = place.beat_bytes
-        super().__init__(
-            {"i": wiring.In(port.signature), "o": wiring.Out(stream.Signature(8))}
-        )
+        super().__init__({"i": wiring.In(port.signature), "o": wiring.Out(stream.Signature(8))})
 
     def elaborate(self, platform):
         m = Module()

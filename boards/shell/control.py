@@ -15,8 +15,8 @@ _WRITABLE = (Register.CONTROL, Register.FLAGS, Register.INTERRUPTS)
 _STATUS = {Status.BUSY: "busy", Status.RECEIVING: "receiving", Status.SENDING: "sending"}
 _FLAGS = {
     Flag.DONE: "ended",
-    Flag.SHORT: "short",
-    Flag.LONG: "long",
+    Flag.SHORT: "early",
+    Flag.LONG: "late",
     Flag.NULL_BYTES: "null_bytes",
 }
 _COUNTS = {
@@ -29,7 +29,7 @@ _COUNTS = {
 class Registers(wiring.Component):
     """What `boards/host/registers.py` tells, behind the bus of `AxiLite`.
 
-    In: `busy`, `receiving`, `sending`: states; `began`, `ended`, `bad`, `short`, `long`,
+    In: `busy`, `receiving`, `sending`: states; `began`, `ended`, `bad`, `early`, `late`,
     `null_bytes`: 1 in the cycle in which it happens; `latency`, valid with `ended`; `lost`, valid
     with `reset`. Out: `reset` and `forget`, for the one cycle that a soft reset takes; `now`, the
     low word of the cycles since the hardware reset; `interrupt`, while a flag that may is set.

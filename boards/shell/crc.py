@@ -10,9 +10,9 @@ __all__ = ["Crc32"]
 class Crc32(wiring.Component):
     """CRC-32 of bytes, equal to `zlib.crc32`: serial, as lines take many cycles a byte anyway.
 
-    A byte on `i` takes 8 cycles, then `i.ready` is back. While `i.ready`, `crc` is that of the bytes
-    since `start`, or of none after the reset, and `match` says that the last four of them are the
-    CRC of all before, least significant byte first. `start` may come only while `i.ready` and
+    A byte on `i` takes 8 cycles, then `i.ready` is back. While `i.ready`, `crc` is that of the
+    bytes since `start`, or of none after the reset, and `match` says that the last four of them are
+    the CRC of all before, least significant byte first. `start` may come only while `i.ready` and
     without a byte.
     """
 

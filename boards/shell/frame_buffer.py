@@ -18,9 +18,9 @@ class FrameBuffer(wiring.Component):
 
     Up to `window` frames are held. `i.ready` while there is room for the frame that is being
     written and it is not `full` yet. `commit`, which may come only while `full`, keeps the frame;
-    `rollback` forgets it. Neither may come with a byte on `i`, nor both at once. Kept frames come
-    out on `o` from 2 cycles after their `commit` on, a byte a cycle; a frame's room is free once its
-    last byte stands at `o`. Reset drops everything.
+    `rollback` forgets it. Neither may come with a byte that goes in, nor both at once. Kept frames
+    come out on `o` from 2 cycles after their `commit` on, a byte a cycle; a frame's room is free
+    once its last byte stands at `o`. Reset drops everything.
 
     The memory has a registered read port and lies in LUTs or block RAM by its size: each frame
     begins at a multiple of a power of two.

@@ -22,8 +22,8 @@ class FrameIn(wiring.Component):
     """Bytes `i` of a frame -> a `FrameBuffer` a port -> beats of `port0`, `port1`, ...
 
     `i.ready` while the port whose turn it is has room for this frame. `whole`: every byte is there;
-    then `commit` keeps the frame; `rollback` forgets it at any time; neither with a byte on `i`.
-    `began`, a bit a port: the first beat of a frame leaves.
+    then `commit` keeps the frame; `rollback` forgets it at any time; neither with a byte that goes
+    in. `began`, a bit a port: the first beat of a frame leaves.
     """
 
     def __init__(self, frame: Frame, ports: Sequence[Port], window: int) -> None:

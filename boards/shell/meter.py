@@ -12,11 +12,11 @@ __all__ = ["Meter"]
 class Meter(wiring.Component):
     """Clock cycles of the last result, as `packets.Status` tells them.
 
-    `began`, a bit an input port: the first beat of a frame goes into the core. `ended`, a bit an output
-    port: the last beat of a result came out in the cycle before. `latency` of a frame is from its
-    first beat on any port to its last beat on any port, both included; `interval` between the last
-    beats of the last two results, 0 before there are two. Both change 2 cycles after the last beat,
-    and a reset, which forgets all that has begun, leaves them.
+    `began`, a bit an input port: the first beat of a frame goes into the core. `ended`, a bit an
+    output port: the last beat of a result came out in the cycle before. `latency` of a frame is
+    from its first beat on any port to its last beat on any port, both included; `interval` between
+    the last beats of the last two results, 0 before there are two. Both change 2 cycles after the
+    last beat, and a reset, which forgets all that has begun, leaves them.
 
     :param depth: frames that can be inside at once.
     """

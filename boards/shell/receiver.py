@@ -1,4 +1,4 @@
-"""The parser of packets: frames into the buffers, requests to the sender, faults to the counters."""
+"""The parser of packets: frames to the buffers, requests to the sender, faults to be counted."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -11,7 +11,7 @@ from thresher.boards.shell.stuffing import SYMBOL, Kind
 __all__ = ["LEAST_SPACING", "Receiver"]
 
 LEAST_SPACING = 24
-"""Least cycles from one symbol to the next: 8 for a byte's CRC, 1 for each frame that a reset drops."""
+"""Least cycles between symbols: 9 for a byte's CRC, 1 for each frame that a reset drops."""
 _LEAST = HEADER.size + CRC_BYTES
 
 
@@ -33,9 +33,9 @@ class Receiver(wiring.Component):
     forgotten, at BAD it goes on: either is an event LINE. Whatever is not committed gets a
     `rollback`.
 
-    The bytes of a frame go to `payload` until `whole`. RESET gives `reset` for a cycle; then `drop` in
-    every cycle with `inside`, the number of a frame being dropped each time (event LOST); then DONE.
-    `events` takes an event in every cycle.
+    The bytes of a frame go to `payload` until `whole`. RESET gives `reset` for a cycle; then `drop`
+    in every cycle with `inside`, the number of a frame being dropped each time (event LOST); then
+    DONE. `events` takes an event in every cycle.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from amaranth.hdl import Array, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 
-from thresher.boards.host.packets import CRC_BYTES, HEADER
+from thresher.boards.host.packets import CRC_BYTES, HEADER, Status
 from thresher.boards.shell.answers import ANSWER, Answer, Event
 from thresher.boards.shell.crc import Crc32
 from thresher.boards.shell.frame_buffer import FRAME_BYTE
@@ -22,22 +22,22 @@ class Sender(wiring.Component):
     `reset`, for one cycle: a result whose END is not yet in the register behind `o` is broken off
     with ABORT, event LOST; from the next cycle on `results` must be empty.
 
-    `ask` asks for `counters`, the 40 bytes of a COUNTERS packet. A symbol takes at least 9 cycles,
-    for the CRC.
-
-    :param identity: payload of an IDENTITY packet, as many bytes as COUNTERS has.
+    `sending`: a result has begun and its event has not been taken. `ask` asks for `payload`, the 40
+    bytes of a COUNTERS packet, or of an IDENTITY packet with `identity`. A symbol takes at least 9
+    cycles, for the CRC.
     """
 
-    def __init__(self, identity: bytes) -> None:
-        self._identity = identity
+    def __init__(self) -> None:
         super().__init__(
             {
                 "answers": wiring.In(stream.Signature(ANSWER)),
                 "sequences": wiring.In(stream.Signature(16)),
                 "results": wiring.In(stream.Signature(FRAME_BYTE)),
                 "reset": wiring.In(1),
+                "sending": wiring.Out(1),
                 "ask": wiring.Out(1),
-                "counters": wiring.In(stream.Signature(8)),
+                "identity": wiring.Out(1),
+                "payload": wiring.In(stream.Signature(8)),
                 "events": wiring.Out(stream.Signature(Event)),
                 "o": wiring.Out(stream.Signature(SYMBOL)),
             }
@@ -48,7 +48,7 @@ class Sender(wiring.Component):
         m.submodules.crc = crc = Crc32()
         kind, sequence, turn = Signal(Answer), Signal(16), Signal()  # turn: of a result
         byte, offered, last, free, put = Signal(8), Signal(), Signal(), Signal(), Signal()
-        index = Signal(range(len(self._identity)))
+        index = Signal(range(Status.LAYOUT.size))
         result = kind == Answer.RESULT
         m.d.comb += [
             free.eq(crc.i.ready & (~self.o.valid | self.o.ready)),
@@ -62,7 +62,7 @@ class Sender(wiring.Component):
             self._put(m, Kind.DATA, byte)
             with m.If(last):
                 m.d.sync += index.eq(0)
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("IDLE"):
                 m.d.comb += crc.start.eq(1)
                 m.d.sync += index.eq(0)
@@ -118,6 +118,7 @@ class Sender(wiring.Component):
                     m.d.comb += [self.events.valid.eq(1), self.events.payload.eq(event)]
                     with m.If(self.events.ready):
                         m.next = "IDLE"
+        m.d.comb += self.sending.eq(result & ~fsm.ongoing("IDLE"))
         return m
 
     def _put(self, m: Module, kind: Kind, byte: Value | int = 0) -> None:
@@ -136,15 +137,12 @@ class Sender(wiring.Component):
         last: Signal,
     ) -> None:
         """The next byte of the payload."""
-        end = index == len(self._identity) - 1
+        m.d.comb += self.identity.eq(kind == Answer.IDENTITY)
         with m.Switch(kind):
-            with m.Case(Answer.IDENTITY):
-                constants = Array(Const(b, 8) for b in self._identity)
-                m.d.comb += [offered.eq(1), byte.eq(constants[index]), last.eq(end)]
-            with m.Case(Answer.COUNTERS):
-                m.d.comb += [self.ask.eq(1), self.counters.ready.eq(free)]
-                m.d.comb += [offered.eq(self.counters.valid), byte.eq(self.counters.payload)]
-                m.d.comb += last.eq(end)
+            with m.Case(Answer.IDENTITY, Answer.COUNTERS):
+                m.d.comb += [self.ask.eq(1), self.payload.ready.eq(free)]
+                m.d.comb += [offered.eq(self.payload.valid), byte.eq(self.payload.payload)]
+                m.d.comb += last.eq(index == Status.LAYOUT.size - 1)
             with m.Case(Answer.RESULT):
                 m.d.comb += [offered.eq(self.results.valid), self.results.ready.eq(free)]
                 m.d.comb += [byte.eq(self.results.payload.data), last.eq(self.results.payload.last)]

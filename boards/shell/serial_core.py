@@ -15,7 +15,16 @@ from thresher.gen.compiled import Compiled
 from thresher.gen.verilog import to_verilog
 from thresher.rtl.checks import check_choice, check_int
 
-__all__ = ["SERIAL_NAME", "TRANSPORTS", "SerialCore", "serial_identity", "serial_shell", "serial_verilog"]
+__all__ = [
+    "SERIAL_NAME",
+    "TRANSPORTS",
+    "WINDOW",
+    "SerialCore",
+    "join_core",
+    "serial_identity",
+    "serial_shell",
+    "serial_verilog",
+]
 
 SERIAL_NAME = "thresher_serial"
 TRANSPORTS = ("uart", "spi")
@@ -44,9 +53,7 @@ def serial_shell(compiled: Compiled, clock_hz: int, window: int = WINDOW) -> Ser
     """The shell without core and pins."""
     design = compiled.design
     ports = [p.port for p in design.inputs], [p.port for p in design.outputs]
-    return SerialShell(
-        serial_frames(design), ports, serial_identity(compiled, clock_hz, window)
-    )
+    return SerialShell(serial_frames(design), ports, serial_identity(compiled, clock_hz, window))
 
 
 def join_core(m: Module, shell: SerialShell, core: Core, compiled: Compiled) -> None:
@@ -66,7 +73,8 @@ class SerialCore(wiring.Component):
     :param clock_hz: of the clock that drives it.
     :param baud: of the UART; an SPI slave takes none, its `sck` may be up to `clock_hz / 8`.
     :param window: frames that the buffers hold, at each side of the core.
-    :raises ValueError: an unknown transport, no such baud rate at this clock, or a window out of range.
+    :raises ValueError: an unknown transport, no such baud rate at this clock, or a window out of
+        range.
     """
 
     def __init__(

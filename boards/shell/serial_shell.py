@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ResetInserter, Value
 from amaranth.lib import stream, wiring
 
 from thresher.boards.host.frames import Frame
-from thresher.boards.host.packets import Identity, Status
+from thresher.boards.host.packets import Identity
 from thresher.boards.shell.answers import ANSWER
 from thresher.boards.shell.counters import Counters
 from thresher.boards.shell.frame_ports import FrameIn, FrameOut, port_name
@@ -27,10 +27,10 @@ INSIDE = 16
 class SerialShell(wiring.Component):
     """Bytes `i` from the host, bytes `o` to it, and the core's ports `in0`, ..., `out0`, ...
 
-    Bytes must come at least `receiver.LEAST_SPACING` cycles apart, which every line does. A frame is
-    in the core from 2 cycles after its END on, a beat of B bytes every B + 1 cycles at most; a result
-    leaves once it is whole. `core_reset` empties the core in the cycle in which the buffers are
-    emptied. `busy`: a frame is inside whose result has not begun to leave.
+    Bytes must come at least `receiver.LEAST_SPACING` cycles apart, which every line does. A frame
+    is in the core from 2 cycles after its END on, a beat of B bytes every B + 1 cycles at most; a
+    result leaves once it is whole. `core_reset` empties the core in the cycle in which the buffers
+    are emptied. `busy`: a frame is inside, or its result is leaving.
 
     :param frames: input and output frame.
     :param ports: likewise the core's ports.
@@ -46,7 +46,6 @@ class SerialShell(wiring.Component):
         check_int("window", identity.window, 1)
         if identity.window > INSIDE:
             raise ValueError(f"window must be at most {INSIDE}, not {identity.window!r}")
-        assert Identity.LAYOUT.size == Status.LAYOUT.size
         self._frames, self._ports, self._identity = frames, ports, identity
         inputs, outputs = ports
         super().__init__(
@@ -66,9 +65,9 @@ class SerialShell(wiring.Component):
         window = self._identity.window
         m.submodules.unstuffer = unstuffer = Unstuffer()
         m.submodules.receiver = receiver = Receiver()
-        m.submodules.sender = sender = Sender(self._identity.pack())
+        m.submodules.sender = sender = Sender()
         m.submodules.stuffer = stuffer = Stuffer()
-        m.submodules.counters = counters = Counters()
+        m.submodules.counters = counters = Counters(self._identity.pack())
         m.submodules.sequences = sequences = _fifo(16)
         m.submodules.answers = answers = _fifo(ANSWER.size)
         frame_in = FrameIn(self._frames[0], inputs, window)
@@ -84,11 +83,13 @@ class SerialShell(wiring.Component):
         wiring.connect(m, frame_out.o, sender.results)
         wiring.connect(m, receiver.events, counters.now)
         wiring.connect(m, sender.events, counters.later)
-        wiring.connect(m, counters.o, sender.counters)
+        wiring.connect(m, counters.o, sender.payload)
         for k in range(len(inputs)):
             wiring.connect(m, getattr(frame_in, port_name(k)), wiring.flipped(self._port("in", k)))
         for k in range(len(outputs)):
-            wiring.connect(m, wiring.flipped(self._port("out", k)), getattr(frame_out, port_name(k)))
+            wiring.connect(
+                m, wiring.flipped(self._port("out", k)), getattr(frame_out, port_name(k))
+            )
         _through(m, receiver.accepted, sequences, sender.sequences)
         _through(m, receiver.answers, answers, sender.answers)
         m.d.comb += [
@@ -102,9 +103,10 @@ class SerialShell(wiring.Component):
             counters.latency.eq(meter.latency),
             counters.interval.eq(meter.interval),
             counters.ask.eq(sender.ask),
+            counters.identity.eq(sender.identity),
             sender.reset.eq(receiver.reset),
             self.core_reset.eq(receiver.reset),
-            self.busy.eq(sequences.o.valid),
+            self.busy.eq(sequences.o.valid | sender.sending),
         ]
         return m
 

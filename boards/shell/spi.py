@@ -17,8 +17,8 @@ class SpiSlave(wiring.Component):
     """Pins -> bytes `o`, and bytes `i` -> pins; the most significant bit first.
 
     While `ss_n` is 0 the rising edges of `sck` sample `mosi`, and `miso` changes behind the falling
-    ones; `ss_n` may fall and rise only while `sck` is 0. `ss_n` ends a byte wherever it is: what has
-    come of a byte to `o` is forgotten, and a byte of `i` that has not left whole is sent again.
+    ones; `ss_n` may fall and rise only while `sck` is 0. `ss_n` ends a byte wherever it is: what
+    has come of a byte to `o` is forgotten, and a byte of `i` that has not left whole is sent again.
     Where `i` has no byte at the start of one, FLAG goes out. A byte of `i` is taken at its last
     rising edge.
 

@@ -1,14 +1,16 @@
 """Octet stuffing: bytes of a line to packets, and packets to bytes of a line (RFC 1662)."""
 
+from enum import IntEnum
+
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 
 from thresher.boards.host.packets import ESCAPE, ESCAPED, FLAG
 
 __all__ = ["LINE_BYTE", "SYMBOL", "Kind", "Stuffer", "Unstuffer"]
 
 
-class Kind(enum.Enum, shape=2):
+class Kind(IntEnum):
     """What a symbol of a packet is."""
 
     DATA = 0  # a byte of the packet
@@ -34,6 +36,7 @@ class Unstuffer(wiring.Component):
     """
 
     def __init__(self) -> None:
+        self.begun, self.escaped = Signal(), Signal()
         super().__init__(
             {
                 "i": wiring.In(stream.Signature(LINE_BYTE, always_ready=True)),
@@ -43,7 +46,7 @@ class Unstuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        begun, escaped = Signal(), Signal()
+        begun, escaped = self.begun, self.escaped
         byte, symbol = self.i.payload, self.o.payload
         m.d.comb += symbol.data.eq(byte.data ^ Mux(escaped, ESCAPED, 0))
         with m.If(self.i.valid):
@@ -72,13 +75,14 @@ class Stuffer(wiring.Component):
     """
 
     def __init__(self) -> None:
+        self.inside, self.second = Signal(), Signal()
         super().__init__(
             {"i": wiring.In(stream.Signature(SYMBOL)), "o": wiring.Out(stream.Signature(8))}
         )
 
     def elaborate(self, platform):
         m = Module()
-        inside, second = Signal(), Signal()
+        inside, second = self.inside, self.second
         symbol = self.i.payload
         special = (symbol.data == FLAG) | (symbol.data == ESCAPE)
         last = Signal()  # this byte is the last that the symbol gives

@@ -17,9 +17,10 @@ _LEAST = 4  # clocks a bit
 def uart_divisor(clock_hz: int, baud: int) -> int:
     """Clocks a bit.
 
-    :raises ValueError: the clock is too slow for this rate, or no whole number of clocks comes close
-        enough: of a byte whose bits are 2 % too long or too short, the receiver's last sample, between
-        (9 d + h) and (9 d + h + 1) clocks after the start bit's edge, must lie within the stop bit.
+    :raises ValueError: the clock is too slow for this rate, or no whole number of clocks comes
+        close enough: of a byte whose bits are 2 % too long or too short, the receiver's last
+        sample, between (9 d + h) and (9 d + h + 1) clocks after the start bit's edge, must lie
+        within the stop bit.
     """
     check_int("clock_hz", clock_hz, 1)
     check_int("baud", baud, 1)
@@ -35,7 +36,7 @@ def uart_divisor(clock_hz: int, baud: int) -> int:
 
 
 def _half(divisor: int) -> int:
-    """Clocks from the first cycle in which the start bit is seen to its middle, all but one half."""
+    """Clocks from the cycle in which the start bit is first seen to its middle, or half less."""
     return (divisor - 1) // 2
 
 

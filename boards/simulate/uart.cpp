@@ -19,9 +19,10 @@ struct Port {
     uint64_t clock, baud;
     std::deque<uint8_t> waiting;
     Bytes heard;
-    unsigned frame = 0;                // start bit, byte, stop bit
+    unsigned frame = 0;  // start bit, byte, stop bit
     uint64_t send_start = 0, hear_start = 0;
-    int sending = 10, hearing = -1;    // bit that is sent, 10 when none; bit that is waited for, -1 when none
+    int sending = 10;    // the bit that is sent, 10 for none
+    int hearing = -1;    // the bit that is waited for, -1 for none
     uint8_t byte = 0;
     bool inside = false, packet = false;
 
@@ -50,7 +51,7 @@ struct Port {
         } else if (hearing < 9) {
             byte = static_cast<uint8_t>(byte >> 1 | line << 7);
             ++hearing;
-        } else if (line) {             // with a stop bit of 0 one waits for it: a break
+        } else if (line) {  // with a stop bit of 0 one waits for it: a break
             arrived(byte);
             hearing = -1;
         }

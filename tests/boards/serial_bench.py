@@ -1,4 +1,4 @@
-"""The test bench of serial cores: runs inside the simulator, on the job that `$THRESHER_BENCH` names.
+"""The bench of serial cores: runs inside the simulator, on the job that `$THRESHER_BENCH` names.
 
 A job is a folder: `job.json` tells the transport, the window, the identity and how many frames each
 scenario sends; `data.npz` holds the frames and their golden results.
@@ -106,7 +106,7 @@ def damaged(session: Session, kind: str) -> list[int | None]:
             asked = rng.choice((Type.IDENTIFY, Type.STATUS, Type.RESET))
             line = list(encode(Packet(asked, packet.sequence, bytes(rng.randrange(1, 9)))))
         case "garbage":
-            line = [rng.randrange(256) for _ in range(rng.randrange(40))] + [FLAG]
+            line = [*(rng.randrange(256) for _ in range(rng.randrange(40))), FLAG]
         case "duplicate":
             line *= 2
     return line

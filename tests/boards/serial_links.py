@@ -47,10 +47,12 @@ class Link(ABC):
         await self.idle()
 
     async def disturb(self) -> None:
-        """What may happen on the line between two bytes without any effect."""
+        """What may happen on the line between two bytes without any effect: here nothing."""
+        return None
 
     def start(self) -> None:
-        """Look at what comes."""
+        """Look at what comes; here `put` does."""
+        return None
 
 
 class ByteLink(Link):
@@ -174,9 +176,7 @@ class SpiLink(Link):
         await self._select(False)
 
 
-def make_link(
-    transport: str, dut: Any, on_byte: Callable[[int], None], rng: random.Random
-) -> Link:
+def make_link(transport: str, dut: Any, on_byte: Callable[[int], None], rng: random.Random) -> Link:
     """The link of this name: "bytes", "uart" or "spi"."""
     kinds: dict[str, type[Link]] = {"bytes": ByteLink, "uart": UartLink, "spi": SpiLink}
     return kinds[transport](dut, on_byte, rng)

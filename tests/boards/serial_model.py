@@ -1,4 +1,4 @@
-"""What a serial core must make of the bytes on its line, in plain Python, and the tops for tests."""
+"""What a serial core must make of the bytes on its line, in plain Python, and a top for tests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Model:
     bad: bool = False
 
     def feed(self, line: Iterable[int | None]) -> list[Packet]:
-        """Accepted frames as packets of type FRAME, and every answer, without payload but REFUSED."""
+        """Accepted frames, as packets, and every answer, of which REFUSED alone has a payload."""
         found = []
         for byte in line:
             if byte is None:

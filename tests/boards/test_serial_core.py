@@ -6,7 +6,7 @@ counters account for every packet that was sent.
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from cocotb_tools.check_results import get_results
 from serial_model import byte_verilog, frames_and_results
+from stream_bench import mutant
 
 from cocotb_benches.simulators import build
+from thresher.boards.shell import serial_shell
 from thresher.boards.shell.serial_core import SERIAL_NAME, serial_identity, serial_verilog
 from thresher.gen.compiled import Compiled
 from zoo.rtl import compiled
@@ -24,7 +26,7 @@ WINDOW = 2
 CLOCK_HZ, BAUD = 8_000_000, 1_000_000  # 8 clocks a bit
 SCENARIOS: dict[str, dict[str, int]] = {
     "bytes": {
-        "line_rate": 1200,
+        "line_rate": 2000,
         "gaps": 300,
         "faults": 700,
         "resets": 300,
@@ -55,12 +57,8 @@ def run(
     name: str,
     transport: str,
     scenarios: Mapping[str, int],
-    change: Callable[[str], str] = lambda text: text,
 ) -> str:
-    """The log of these scenarios; what fails, fails here.
-
-    :param change: of the shell's Verilog.
-    """
+    """The log of these scenarios; what fails, fails here."""
     model = network(name)
     frames, results = frames_and_results(model, 64, seed=1)
     arrays = {k: np.array([list(r) for r in rows], np.uint8) for k, rows in
@@ -71,8 +69,8 @@ def run(
     job = {"transport": transport, "window": WINDOW, "identity": identity, "seed": 3,
            "scenarios": dict(scenarios)}  # fmt: skip
     (folder / "job.json").write_text(json.dumps(job))
-    text = change(verilog(transport, model)) + model.verilog
-    runner, built = build("verilator", text, SERIAL_NAME, fast=True)
+    text = verilog(transport, model) + model.verilog
+    runner, built = build("verilator", text, SERIAL_NAME, fast=sum(scenarios.values()) > 1000)
     log = folder / "log.txt"
     with contextlib.suppress(SystemExit):
         runner.test(
@@ -93,7 +91,31 @@ def run(
 
 
 @pytest.mark.parametrize("transport", SCENARIOS)
-@pytest.mark.parametrize("name", ["mlp_plain", "lstm_init_input"])
-def test_conversation(name: str, transport: str, tmp_path: Path) -> None:
-    share = 1 if name == "mlp_plain" else 5
-    run(tmp_path, name, transport, {k: n // share for k, n in SCENARIOS[transport].items()})
+def test_conversation(transport: str, tmp_path: Path) -> None:
+    run(tmp_path, "mlp_plain", transport, SCENARIOS[transport])
+
+
+@pytest.mark.parametrize("transport, share", [("bytes", 8), ("uart", 4)])
+def test_three_inputs_and_two_outputs(transport: str, share: int, tmp_path: Path) -> None:
+    """A recurrent network, whose results are longer than its frames, so that they must wait."""
+    scenarios = {name: frames // share for name, frames in SCENARIOS[transport].items()}
+    if transport == "uart":
+        scenarios["overrun"] = 72
+    run(tmp_path, "lstm_init_input", transport, scenarios)
+
+
+@pytest.mark.parametrize(
+    "module, old, new, scenario",
+    [
+        ("receiver", "self._bad | (total != _LEAST) | ~crc.match", "~crc.match", "faults"),
+        ("receiver", "self.rollback.eq(~self.commit)", "self.rollback.eq(0)", "faults"),
+        ("sender", "m.d.sync += index.eq(0)\n                with", "with", "resets"),
+    ],
+)
+def test_bugs_are_found(
+    module: str, old: str, new: str, scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = mutant(module, old, new)
+    monkeypatch.setattr(serial_shell, module.capitalize(), getattr(broken, module.capitalize()))
+    with pytest.raises(AssertionError):
+        run(tmp_path, "mlp_plain", "bytes", {scenario: 150})

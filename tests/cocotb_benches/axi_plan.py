@@ -1,4 +1,4 @@
-"""What the AXI bench sends and what must come back: packets, right and wrong, with their results."""
+"""What the AXI bench sends and what must come back: packets, right and wrong, and results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -74,15 +74,19 @@ def _results(
 
 
 def write_axi_job(
-    folder: Path, compiled: Compiled, traffic: Mapping[str, Sequence[Packet]]
+    folder: Path, compiled: Compiled, traffic: Mapping[str, Sequence[Packet]], mutant: int = 0
 ) -> None:
-    """What `axi_bench` needs: packets by the test that sends them, and facts of the core."""
+    """What `axi_bench` needs: packets by the test that sends them, and facts of the core.
+
+    :param mutant: what the bench's signal of that name is set to.
+    """
     design = compiled.design
     job = {
         "constants": {f"{int(r)}": value for r, value in constants(compiled).items()},
         "sizes": [axi_width(design.inputs), axi_width(design.outputs)],
         "latencies": _latencies(design),
         "interval": predict(shell_network(design, find_buffers(design))).interval,
+        "mutant": mutant,
         "traffic": {name: [asdict(p) for p in sent] for name, sent in traffic.items()},
     }
     (folder / "job.json").write_text(json.dumps(job))

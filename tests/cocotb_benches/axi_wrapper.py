@@ -1,13 +1,13 @@
 """Verilog around `thresher_axi` that watches every cycle: the rules of AXI, and what came out.
 
 The wrapper `axi_bench` has the ports of the core and two more: `violations`, a bit for each rule,
-which stays 1 once the rule was broken, and `signature`, a hash over all outputs of all cycles.
+which stays 1 once the rule was broken, and `mutant`, which a core with faults built in may read.
 """
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["RULES", "VPort", "parse_ports", "wrapper"]
+__all__ = ["RULES", "VPort", "parse_ports", "sides", "wrapper"]
 
 _CHANNELS = {
     "s_axis": ("tvalid", "tready", ("tdata", "tkeep", "tlast")),
@@ -58,30 +58,45 @@ def parse_ports(verilog: str, module: str) -> dict[str, VPort]:
 
 
 def wrapper(verilog: str, result_words: int) -> str:
-    """Module `axi_bench` around the module `thresher_axi` of this text."""
+    """Module `axi_bench` around the module `thresher_axi` of this text.
+
+    With the argument `+record` the simulation writes `cycles.txt`: in each cycle all inputs but the
+    clock, and all outputs, as `sides` has them, in binary.
+    """
     ports = parse_ports(verilog, "thresher_axi")
     declared = [f"{p.direction} [{p.width - 1}:0] {p.name}" for p in ports.values()]
-    declared += [f"output reg [{len(RULES) - 1}:0] violations", "output reg [63:0] signature"]
-    outputs = ", ".join(p.name for p in ports.values() if p.direction == "output")
-    width = sum(p.width for p in ports.values() if p.direction == "output")
+    declared += [f"output reg [{len(RULES) - 1}:0] violations", "input [7:0] mutant"]
     lines = [
         f"module axi_bench({', '.join(declared)});",
         f"thresher_axi dut({', '.join(f'.{name}({name})' for name in ports)});",
-        f"wire [{width - 1}:0] outputs = {{{outputs}}};",
-        "reg resting, running; reg [31:0] awaited_b, filled_b, awaited_r, word; integer k;",
-        "initial begin violations = 0; signature = 1; running = 0; resting = 0; end",
-        "always @(posedge aclk) begin resting <= !aresetn; running <= running | !aresetn; end",
-        # a rotation and a multiplication: a difference in any cycle changes all that follows
-        "reg [63:0] mixed;",
-        "always @(posedge aclk) if (running) begin mixed = signature;",
-        f"for (k = 0; k < {width}; k = k + 1) mixed = {{mixed[62:0], mixed[63]}} ^ outputs[k];",
-        "signature <= mixed * 64'h9e3779b97f4a7c15; end",
+        "reg resting; reg [31:0] awaited_b, filled_b, awaited_r, word;",
+        "initial begin violations = 0; resting = 0; end",
+        "always @(posedge aclk) resting <= !aresetn;",
         *_patience(ports),
         *_responses(),
         *_results(result_words),
+        *_recorder(ports),
         "endmodule",
     ]
     return "\n".join(lines) + "\n"
+
+
+def sides(ports: dict[str, VPort]) -> tuple[list[VPort], list[VPort]]:
+    """Inputs without the clock, and outputs."""
+    found = [p for p in ports.values() if p.name != "aclk"]
+    return (
+        [p for p in found if p.direction == "input"],
+        [p for p in found if p.direction == "output"],
+    )
+
+
+def _recorder(ports: dict[str, VPort]) -> list[str]:
+    into, out = (", ".join(p.name for p in side) for side in sides(ports))
+    return [
+        'integer log; initial log = $test$plusargs("record") ? $fopen("cycles.txt", "w") : 0;',
+        "always @(posedge aclk) if (log != 0)",
+        f'$fdisplay(log, "%b %b", {{{into}}}, {{{out}}});',
+    ]
 
 
 def _full(channel: str, signal: str) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -46,11 +46,13 @@ def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tupl
 
     path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Without the second, larger designs die on a precompiled header (see FACTS).
-    levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O0" if fast else ""
+    levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O1" if fast else ""
     variables = {"PATH": path, "MAKEFLAGS": f" -- CFG_CXXFLAGS_PCH_I=-include{levels}"}
     with mock.patch.dict(os.environ, variables):
         runner = get_runner(simulator)
-        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make)
+        return runner, cached(
+            f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make
+        )
 
 
 _ARGUMENTS = {
@@ -102,11 +104,13 @@ def run_bench(
     *,
     module: str = "bench",
     runs: int | None = len(RUNS),
+    arguments: Sequence[str] = (),
 ) -> None:
     """Run a bench on the job in this folder.
 
     :param module: of this folder, the bench.
     :param runs: how many it has; None: at least one.
+    :param arguments: of the simulation, `+name`.
     :raises AssertionError: with the simulator's log, when a run fails.
     """
     log = folder / "log.txt"
@@ -117,8 +121,13 @@ def run_bench(
             hdl_toplevel_lang="verilog",
             build_dir=built,
             test_dir=folder,
-            extra_env={"THRESHER_BENCH": str(folder), "COCOTB_ANSI_OUTPUT": "0"},
+            extra_env={
+                "THRESHER_BENCH": str(folder),
+                "COCOTB_ANSI_OUTPUT": "0",
+                "COCOTB_MAX_FAILURES": "1",
+            },
             log_file=log,
+            plusargs=arguments,
             results_xml=str(folder / "results.xml"),
             timescale=("1ns", "1ps"),
         )
