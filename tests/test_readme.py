@@ -21,15 +21,17 @@ def test_the_first_own_model(repo: Path, tmp_path: Path) -> None:
     commands = "".join(blocks(repo, "sh"))
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
     thresher = Path(sys.executable).with_name("thresher")
+    folders = os.environ["PATH"].split(os.pathsep)
+    path = os.pathsep.join(f for f in folders if not (Path(f) / "vivado").exists())
     told = set()
     for line in commands.strip().splitlines():
         assert line.startswith("thresher ")
         words = line.split()[1:]
         done = subprocess.run(
             [str(thresher), *words], cwd=tmp_path, check=False, capture_output=True, text=True,
-            env={**os.environ, "PATH": "/usr/bin:/bin"},
+            env={**os.environ, "PATH": path},
         )  # fmt: skip
-        expected = 3 if words[0] == "build" else 0  # there is no Vivado on that PATH
+        expected = 3 if words[0] == "build" else 0
         assert done.returncode == expected, done.stderr
         if words[0] == "verify":
             assert "PASSED" in done.stdout

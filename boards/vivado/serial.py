@@ -45,7 +45,6 @@ class _Checked(XilinxPlatform):
             name,
             script_before_bitstream=_CHECK + script_before_bitstream,
             script_after_bitstream=f"{script_after_bitstream}\n{self.finish}".lstrip(),
-            emit_src=False,
             **kwargs,
         )
 

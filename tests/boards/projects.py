@@ -15,7 +15,9 @@ from thresher.gen.compiled import Compiled, compile_model
 from thresher.gen.options import CompileOptions
 from zoo.rtl import save
 
-__all__ = ["STANDIN", "compiled_for", "project_for", "put", "run_standin", "vivado_on_path"]
+__all__ = [
+    "STANDIN", "compiled_for", "content", "project_for", "put", "run_standin", "vivado_on_path",
+]  # fmt: skip
 
 STANDIN = Path(__file__).parent / "standin.py"
 
@@ -61,3 +63,10 @@ def vivado_on_path(folder: Path) -> str:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
     program.chmod(0o755)
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by path."""
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
