@@ -92,7 +92,8 @@ def damaged(session: Session, kind: str) -> list[int | None]:
         case "drop":
             del line[rng.choice(inner)]
         case "line":
-            line[rng.choice(inner)] = None
+            at = rng.choice(inner)
+            line[at : at + rng.randrange(2)] = [None]  # in place of a byte, or one more
         case "abort":
             line[rng.choice(inner) : -1] = [ESCAPE]
         case "short" | "long":
@@ -148,10 +149,10 @@ async def resets(session: Session, frames: int) -> None:
 async def overrun(session: Session, frames: int) -> None:
     """More frames than there is room for: each is accepted or refused."""
     session.overrun = True
-    for _ in range(frames // 24):
+    for _ in range(frames // 18):
         if JOB["transport"] == "bytes":
             session.link.dut.pause.value = 1
-        for _ in range(24):
+        for _ in range(18):
             await session.send(encode(session.next_frame()))
         if JOB["transport"] == "bytes":
             session.link.dut.pause.value = 0

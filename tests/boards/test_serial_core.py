@@ -33,7 +33,7 @@ SCENARIOS: dict[str, dict[str, int]] = {
         "overrun": 240,
         "deaf": 40,
     },
-    "uart": {"line_rate": 100, "gaps": 60, "baud": 100, "faults": 140, "resets": 40},
+    "uart": {"line_rate": 100, "gaps": 60, "baud": 80, "faults": 80, "resets": 40},
     "spi": {"line_rate": 80, "gaps": 60, "faults": 100, "resets": 40},
 }
 """Transport -> scenario -> frames."""
@@ -70,7 +70,7 @@ def run(
            "scenarios": dict(scenarios)}  # fmt: skip
     (folder / "job.json").write_text(json.dumps(job))
     text = verilog(transport, model) + model.verilog
-    runner, built = build("verilator", text, SERIAL_NAME, fast=sum(scenarios.values()) > 1000)
+    runner, built = build("verilator", text, SERIAL_NAME, fast=sum(scenarios.values()) > 300)
     log = folder / "log.txt"
     with contextlib.suppress(SystemExit):
         runner.test(
@@ -95,12 +95,12 @@ def test_conversation(transport: str, tmp_path: Path) -> None:
     run(tmp_path, "mlp_plain", transport, SCENARIOS[transport])
 
 
-@pytest.mark.parametrize("transport, share", [("bytes", 8), ("uart", 4)])
+@pytest.mark.parametrize("transport, share", [("bytes", 16), ("uart", 8)])
 def test_three_inputs_and_two_outputs(transport: str, share: int, tmp_path: Path) -> None:
     """A recurrent network, whose results are longer than its frames, so that they must wait."""
     scenarios = {name: frames // share for name, frames in SCENARIOS[transport].items()}
-    if transport == "uart":
-        scenarios["overrun"] = 72
+    scenarios.pop("deaf", None)
+    scenarios["overrun"] = 36
     run(tmp_path, "lstm_init_input", transport, scenarios)
 
 
@@ -108,7 +108,6 @@ def test_three_inputs_and_two_outputs(transport: str, share: int, tmp_path: Path
     "module, old, new, scenario",
     [
         ("receiver", "self._bad | (total != _LEAST) | ~crc.match", "~crc.match", "faults"),
-        ("receiver", "self.rollback.eq(~self.commit)", "self.rollback.eq(0)", "faults"),
         ("sender", "m.d.sync += index.eq(0)\n                with", "with", "resets"),
     ],
 )
@@ -118,4 +117,4 @@ def test_bugs_are_found(
     broken = mutant(module, old, new)
     monkeypatch.setattr(serial_shell, module.capitalize(), getattr(broken, module.capitalize()))
     with pytest.raises(AssertionError):
-        run(tmp_path, "mlp_plain", "bytes", {scenario: 150})
+        run(tmp_path, "mlp_plain", "bytes", {scenario: 60})

@@ -220,7 +220,7 @@ def test_spi_slow() -> None:
         ("m.d.sync += done.eq(0)", "pass"),  # the select line does not end a byte
         ("& full)", "& self.i.valid)"),  # takes what came too late
         ("self.i.ready.eq(rise & (done == 7) & full)", "self.i.ready.eq(fall & (done == 0))"),
-        ("Cat(mosi, coming)),", "Cat(coming, mosi)),"),
+        ("coming.eq(Cat(mosi, coming))", "coming.eq(Cat(coming, mosi))"),
         ("Mux(self.i.valid, self.i.payload, FLAG)", "self.i.payload"),
         ("with m.If(ss_n | (fall & (done == 0))):", "with m.If(ss_n):"),
     ],
