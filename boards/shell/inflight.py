@@ -22,12 +22,12 @@ class InFlight(wiring.Component):
     from the frame's first word to the result's last one, both included. A cycle after `reset`:
     `lost`, the frames that are gone, else 0.
 
-    :param depth: a power of two.
+    :param depth: a power of two, as `buffers.frames_inside` gives it.
     """
 
     def __init__(self, depth: int) -> None:
-        if depth < 2 or depth & (depth - 1):
-            raise ValueError(f"depth must be a power of two, 2 or more, not {depth!r}")
+        assert depth > 1
+        assert not depth & (depth - 1)
         self._depth = depth
         ins = ("began", "bad", "entered", "started", "ended", "reset")
         outs = ("full", "busy", "waiting", "result_bad", "sending", "measured")

@@ -107,12 +107,6 @@ def test_frames_are_counted_up_to_the_depth() -> None:
     assert done
 
 
-@pytest.mark.parametrize("depth", [0, 1, 12])
-def test_depth_must_be_a_power_of_two(depth: int) -> None:
-    with pytest.raises(ValueError, match=f"depth must be a power of two, 2 or more, not {depth}"):
-        InFlight(depth)
-
-
 @pytest.mark.parametrize("name", ["lstm_one_step", "lstm_init_input"])
 def test_no_depth_can_be_less(name: str) -> None:
     design = DESIGN(name)
