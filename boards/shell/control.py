@@ -30,9 +30,10 @@ class Registers(wiring.Component):
     """What `boards/host/registers.py` tells, behind the bus of `AxiLite`.
 
     In: `busy`, `receiving`, `sending`: states; `began`, `ended`, `bad`, `early`, `late`,
-    `null_bytes`: 1 in the cycle in which it happens; `latency`, valid with `ended`; `lost`, valid
-    with `reset`. Out: `reset` and `forget`, for the one cycle that a soft reset takes; `now`, the
-    low word of the cycles since the hardware reset; `interrupt`, while a flag that may is set.
+    `null_bytes`: 1 in the cycle in which it happens; `latency`, valid with `measured`; `lost`,
+    frames that a reset has dropped, else 0. Out: `reset` and `forget`, for the one cycle that a
+    soft reset takes; `now`, the low word of the cycles since the hardware reset; `interrupt`, while
+    a flag that may is set.
 
     All flags and all writable bits lie in byte 0, so other strobes do nothing. Where a flag is set
     and cleared in one cycle it is set.
@@ -43,7 +44,7 @@ class Registers(wiring.Component):
 
     def __init__(self, constants: Mapping[Register, int], address_bits: int, lost: int) -> None:
         self._constants = constants
-        states = {*_STATUS.values(), *_FLAGS.values(), *_COUNTS.values()}
+        states = {*_STATUS.values(), *_FLAGS.values(), *_COUNTS.values(), "measured"}
         super().__init__(
             {"bus": In(register_signature(address_bits))}
             | {name: In(1) for name in sorted(states)}
@@ -83,16 +84,17 @@ class Registers(wiring.Component):
             counters[register] = counter = Signal(32, name=register.name.lower())
             m.d.sync += counter.eq(counter + getattr(self, event))
         counters[Register.FRAMES_LOST] = lost = Signal(32, name="frames_lost")
-        with m.If(self.reset):
-            m.d.sync += lost.eq(lost + self.lost)
+        m.d.sync += lost.eq(lost + self.lost)
         return counters
 
     def _times(self, m: Module) -> dict[Register, Value]:
         latency, interval, previous, one = Signal(32), Signal(32), Signal(32), Signal()
         with m.If(self.ended):
-            m.d.sync += [latency.eq(self.latency), previous.eq(self.now), one.eq(1)]
+            m.d.sync += [previous.eq(self.now), one.eq(1)]
             with m.If(one):
                 m.d.sync += interval.eq(self.now - previous)
+        with m.If(self.measured):
+            m.d.sync += latency.eq(self.latency)
         return {Register.LATENCY: latency, Register.INTERVAL: interval}
 
     def _cycles(self, m: Module) -> dict[Register, Value]:
@@ -105,7 +107,7 @@ class Registers(wiring.Component):
 
     def _flags(self, m: Module) -> dict[Register, Value]:
         flags, enabled = Signal(len(Flag)), Signal(len(Flag))
-        lost = self.reset & self.lost.any()
+        lost = self.lost.any()
         happened = Cat(getattr(self, _FLAGS[f]) if f in _FLAGS else lost for f in Flag)
         control = self._written(m, Register.CONTROL)
         asked = control & Control.RESET != 0

@@ -107,10 +107,9 @@ assign i__ready = o__ready;
 thresher_axi dut({", ".join(f".{name}({name})" for name in ports)});
 endmodule
 """
-    ends = [
-        (SimPort(name, Port(1, w, 0, 1)),) for name, w in (("i", inputs.shape[1]), ("o", width))
-    ]
-    sim = Replay("replay", *ends, Module, list, text=top + verilog)
+    into_port, out_port = Port(1, inputs.shape[1], 0, 1), Port(1, width, 0, 1)
+    ends = ((SimPort("i", into_port),), (SimPort("o", out_port),))
+    sim = Replay("replay", ends[0], ends[1], Module, list, text=top + verilog)
     return VerilatorEngine().run(sim, {"i": inputs}).outputs["o"]
 
 

@@ -64,7 +64,7 @@ def counterexample(folder: Path, top: Module, free: list[Value], depth: int = 8)
 
 
 def mutant(module: str, old: str, new: str, package: str = "thresher.rtl") -> ModuleType:
-    """The module of this package with the one occurrence of `old` in its text replaced."""
+    """The module `<package>.<module>` with the one occurrence of `old` in its text replaced."""
     spec = importlib.util.find_spec(f"{package}.{module}")
     assert spec is not None
     assert spec.origin is not None

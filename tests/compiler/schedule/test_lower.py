@@ -129,6 +129,13 @@ def test_names_are_identifiers_and_unique() -> None:
     assert all(n.isidentifier() and n.isascii() and "__" not in n for n in names)
 
 
+@pytest.mark.parametrize("name", ["clk", "rst", "reset", "design"])
+def test_no_port_is_called_what_a_top_or_a_shell_calls_something_else(name: str) -> None:
+    b = Builder()
+    x = b.input((2,), 0, 1, name=name)
+    assert list(lower(finish(b, [x], [x])).inputs) == [f"{name}_2"]
+
+
 def test_ports_of_one_source_are_named_by_tensor() -> None:
     x, y = Tensor("p", (2,), 0, 1), Tensor("q", (2,), 0, 1)
     graph = IntegerGraph(
