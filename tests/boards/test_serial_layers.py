@@ -236,7 +236,7 @@ def test_frame_buffer(size: int, window: int) -> None:
         ("(frames != self._window)", "1"),
         ("(frames != 0) & (~self.o.valid", "(~self.o.valid"),
         ("frames + self.commit - freed", "frames + self.commit"),
-        ("(~self.o.valid | self.o.ready),", "1,"),
+        ("(frames != 0) & (~self.o.valid | self.o.ready)", "frames != 0"),
         ("self.i.ready.eq(~self.full & ", "self.i.ready.eq("),
         ("last.eq(taken == self._size - 1)", "last.eq(taken == self._size - 2)"),
         ("Cat(taken[:bits], read_slot)", "taken[:bits]"),
