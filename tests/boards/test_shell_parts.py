@@ -107,6 +107,31 @@ def test_frames_are_counted_up_to_the_depth() -> None:
     assert done
 
 
+def test_a_result_that_enters_with_a_reset_is_kept() -> None:
+    dut = InFlight(4)
+    done = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.began, 1)
+        await ctx.tick().repeat(2)
+        ctx.set(dut.began, 0)
+        ctx.set(dut.entered, 1)
+        ctx.set(dut.reset, 1)
+        await ctx.tick()
+        ctx.set(dut.entered, 0)
+        ctx.set(dut.reset, 0)
+        assert ctx.get(dut.lost) == 1
+        assert not ctx.get(dut.waiting)
+        assert ctx.get(dut.sending)
+        ctx.set(dut.ended, 1)
+        await ctx.tick()
+        assert not ctx.get(dut.busy)
+        done.append(True)
+
+    simulate(dut, bench)
+    assert done
+
+
 @pytest.mark.parametrize("name", ["lstm_one_step", "lstm_init_input"])
 def test_no_depth_can_be_less(name: str) -> None:
     design = DESIGN(name)

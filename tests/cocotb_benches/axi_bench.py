@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class Bench:
 
     def __init__(self, dut: Any, seed: int) -> None:
         self.dut, self.random = dut, random.Random(seed)
-        self.stalls, self.halted = 0.0, False
+        self.stalls = 0.0
+        self.halted = self.blocked = False  # the source, the sink
         logging.getLogger("cocotb").setLevel(logging.WARNING)
         logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.ERROR)  # warns of what is meant
         ends = {"reset": dut.aresetn, "reset_active_level": False}
@@ -54,11 +55,9 @@ class Bench:
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.aclk, **ends)
         writes, reads = self.host.write_if, self.host.read_if
         self.channels = [
-            self.sink, writes.aw_channel, writes.w_channel, writes.b_channel,
+            writes.aw_channel, writes.w_channel, writes.b_channel,
             reads.ar_channel, reads.r_channel,
         ]  # fmt: skip
-        self.written = 0
-        self.results: list[Result] = []
 
     async def start(self, stalls: float = 0.0) -> None:
         """Clock and hardware reset; from then on stalls of this probability on all channels."""
@@ -69,17 +68,18 @@ class Bench:
         await ClockCycles(self.dut.aclk, 5)
         self.dut.aresetn.value = 1
         await RisingEdge(self.dut.aclk)
-        self.source.set_pause_generator(self._pauses(halts=True))
+        self.source.set_pause_generator(self._pauses(lambda: self.halted))
+        self.sink.set_pause_generator(self._pauses(lambda: self.blocked))
         if stalls:
             for channel in self.channels:
-                channel.set_pause_generator(self._pauses(halts=False))
+                channel.set_pause_generator(self._pauses(lambda: False))
 
-    def _pauses(self, *, halts: bool) -> Iterator[bool]:
+    def _pauses(self, stopped: Callable[[], bool]) -> Iterator[bool]:
         """Stalls come in runs, so that channels run dry and full."""
         while True:
             stalled = self.random.random() < self.stalls
             for _ in range(self.random.choice((1, 1, 2, 3, 12)) if stalled else 1):
-                yield stalled or (halts and self.halted)
+                yield stalled or stopped()
 
     def send(self, packets: Sequence[Packet]) -> None:
         """Queue packets."""
@@ -265,7 +265,11 @@ async def soft_resets(dut: Any, forget: bool) -> None:
         bench.send(sent)
         await ClockCycles(dut.aclk, bench.random.randrange(2, LATENCY + size * INTERVAL))
         resets = bench.random.choice((1, 1, 2))
+        bench.blocked = bench.random.random() < 0.5
         await (_dma_reset(bench) if forget else _reset(bench, resets))
+        if bench.blocked:  # results of the next frames come while the last one is filled up
+            await ClockCycles(dut.aclk, bench.random.randrange(2 * LATENCY))
+            bench.blocked = False
         await bench.quiet()
         now = [await bench.read(r) for r in (Register.FRAMES_IN, Register.FRAMES_LOST)]
         began, gone = now[0] - begun, now[1] - lost
@@ -295,7 +299,7 @@ async def _reset(bench: Bench, count: int) -> None:
 
 async def _dma_reset(bench: Bench) -> None:
     """Stop the source, between words or packets; reset the core; throw the source's rest away."""
-    bench.halted = True
+    bench.halted, bench.blocked = True, False
     while bench.dut.s_axis_tvalid.value:
         await RisingEdge(bench.dut.aclk)
     await bench.write(Register.CONTROL, Control.RESET | Control.FORGET)
