@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
+from thresher.boards.host.registers import Flag, Register
 from thresher.boards.shell.axis_in import AxisIn
 from thresher.boards.shell.buffers import Buffers, find_buffers, frames_inside, shell_network
+from thresher.boards.shell.control import Registers
 from thresher.boards.shell.inflight import InFlight
 from thresher.compiler.schedule.cycles import Deadlock
 from thresher.compiler.schedule.design import Design, Predicted
@@ -101,6 +103,27 @@ def test_frames_are_counted_up_to_the_depth() -> None:
         assert ctx.get(dut.busy)
         await pulse(ctx, "ended")
         assert not ctx.get(dut.busy)
+        done.append(True)
+
+    simulate(dut, bench)
+    assert done
+
+
+def test_a_flag_that_is_set_and_cleared_in_one_cycle_is_set() -> None:
+    dut = Registers(dict.fromkeys(Register, 0), 12, 4)
+    done = []
+
+    async def bench(ctx: Any) -> None:
+        bus = dut.bus
+        ctx.set(bus.write_address, Register.FLAGS >> 2)
+        ctx.set(bus.read_address, Register.FLAGS >> 2)
+        ctx.set(bus.write_data, Flag.DONE)
+        ctx.set(bus.write_strobe, 1)
+        for ended, flags in ((1, Flag.DONE), (1, Flag.DONE), (0, 0)):
+            ctx.set(bus.write, 1)
+            ctx.set(dut.ended, ended)
+            await ctx.tick()
+            assert ctx.get(bus.read_data) == flags
         done.append(True)
 
     simulate(dut, bench)
