@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
+from thresher.boards.host.registers import Flag, Register
 from thresher.boards.shell.axis_in import AxisIn
 from thresher.boards.shell.buffers import Buffers, find_buffers, frames_inside, shell_network
+from thresher.boards.shell.control import Registers
 from thresher.boards.shell.inflight import InFlight
 from thresher.compiler.schedule.cycles import Deadlock
 from thresher.compiler.schedule.design import Design, Predicted
@@ -100,6 +102,52 @@ def test_frames_are_counted_up_to_the_depth() -> None:
         await pulse(ctx, "ended")
         assert ctx.get(dut.busy)
         await pulse(ctx, "ended")
+        assert not ctx.get(dut.busy)
+        done.append(True)
+
+    simulate(dut, bench)
+    assert done
+
+
+def test_a_flag_that_is_set_and_cleared_in_one_cycle_is_set() -> None:
+    dut = Registers(dict.fromkeys(Register, 0), 12, 4)
+    done = []
+
+    async def bench(ctx: Any) -> None:
+        bus = dut.bus
+        ctx.set(bus.write_address, Register.FLAGS >> 2)
+        ctx.set(bus.read_address, Register.FLAGS >> 2)
+        ctx.set(bus.write_data, Flag.DONE)
+        ctx.set(bus.write_strobe, 1)
+        for ended, flags in ((1, Flag.DONE), (1, Flag.DONE), (0, 0)):
+            ctx.set(bus.write, 1)
+            ctx.set(dut.ended, ended)
+            await ctx.tick()
+            assert ctx.get(bus.read_data) == flags
+        done.append(True)
+
+    simulate(dut, bench)
+    assert done
+
+
+def test_a_result_that_enters_with_a_reset_is_kept() -> None:
+    dut = InFlight(4)
+    done = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.began, 1)
+        await ctx.tick().repeat(2)
+        ctx.set(dut.began, 0)
+        ctx.set(dut.entered, 1)
+        ctx.set(dut.reset, 1)
+        await ctx.tick()
+        ctx.set(dut.entered, 0)
+        ctx.set(dut.reset, 0)
+        assert ctx.get(dut.lost) == 1
+        assert not ctx.get(dut.waiting)
+        assert ctx.get(dut.sending)
+        ctx.set(dut.ended, 1)
+        await ctx.tick()
         assert not ctx.get(dut.busy)
         done.append(True)
 
