@@ -66,8 +66,9 @@ def run(
     write_axi_job(folder, model, traffic(model, frames, rng), mutant)
     runner, built = build("verilator", text, "axi_bench")
     run_bench(
-        runner, built, "axi_bench", folder, module="axi_bench", runs=None, arguments=arguments
-    )
+        runner, built, "axi_bench", folder,
+        module="axi_bench", runs=None, arguments=arguments, most_failures=1,
+    )  # fmt: skip
 
 
 MUTANTS = [

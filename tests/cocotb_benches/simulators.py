@@ -105,12 +105,14 @@ def run_bench(
     module: str = "bench",
     runs: int | None = len(RUNS),
     arguments: Sequence[str] = (),
+    most_failures: int = 0,
 ) -> None:
     """Run a bench on the job in this folder.
 
     :param module: of this folder, the bench.
     :param runs: how many it has; None: at least one.
     :param arguments: of the simulation, `+name`.
+    :param most_failures: after so many failed runs the others are left out; 0: none is.
     :raises AssertionError: with the simulator's log, when a run fails.
     """
     log = folder / "log.txt"
@@ -124,7 +126,7 @@ def run_bench(
             extra_env={
                 "THRESHER_BENCH": str(folder),
                 "COCOTB_ANSI_OUTPUT": "0",
-                "COCOTB_MAX_FAILURES": "1",
+                "COCOTB_MAX_FAILURES": str(most_failures),
             },
             log_file=log,
             plusargs=arguments,
