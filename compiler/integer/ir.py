@@ -2,7 +2,8 @@
 
 Shapes are those of the model for one sample, batch axis (of 1) included; nodes stand in topological
 order; every tensor carries the interval that its elements provably stay in. Floats appear at the
-two edges only: `InputPort.quantise` and `OutputPort.dequantise`, both run by the host.
+two edges only: `InputPort.quantise` and `OutputPort.dequantise`, both run by the host. Nodes that
+only images have are in `images`, the edges in `edges`; all are to be imported from here.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thresher.compiler.expr import Expr
+from thresher.compiler.integer.edges import InputPort, OutputPort
+from thresher.compiler.integer.images import GroupedMatMul, Reduce, Repeat, Window
+from thresher.compiler.integer.tensor import Tensor
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "Binary",
     "Block",
     "Concat",
+    "GroupedMatMul",
     "InputPort",
     "IntegerGraph",
     "Loop",
@@ -25,32 +29,16 @@ __all__ = [
     "MatMul",
     "Node",
     "OutputPort",
+    "Reduce",
     "Reorder",
+    "Repeat",
     "Reshape",
     "ScanInput",
     "ScanOutput",
     "Step",
     "Tensor",
+    "Window",
 ]
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An integer tensor; names are unique in a graph, loop bodies included.
-
-    :param lo: least value of any element.
-    :param hi: greatest value of any element.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    lo: int
-    hi: int
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +236,10 @@ class Loop:
         return finals + tuple(s.outer for s in self.scan_outputs)
 
 
-Node = MatMul | Binary | Step | Reshape | Reorder | Concat | ArgMax | Loop
+Node = (
+    MatMul | Binary | Step | Reshape | Reorder | Concat | ArgMax | Loop
+    | Window | GroupedMatMul | Reduce | Repeat
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -259,36 +250,6 @@ class Block:
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
-
-
-@dataclass(frozen=True, eq=False)
-class InputPort:
-    """How the host makes the codes of `tensor` from the model's input `source`.
-
-    :param source: name of the model's input; several ports may share one.
-    :param dtype: NumPy's name of the source's element type.
-    :param quantise: float32 expression of the source whose values are the codes; None where the
-        source is integer and passes through.
-    :param exact: the source must be a value that a code stands for; the host refuses others.
-    :param scale: with `exact`, float64 value of one code (broadcasts to the shape), else None.
-    """
-
-    tensor: Tensor
-    source: str
-    dtype: str
-    quantise: Expr | None
-    exact: bool = False
-    scale: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class OutputPort:
-    """The model's output `name`: float32 `dequantise` of the codes, or the codes where None."""
-
-    name: str
-    tensor: Tensor
-    dtype: str
-    dequantise: Expr | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,227 @@
+"""Turned axes that weights, states and the host can take in, instead of hardware.
+
+1. MatMul of a Reorder that permutes the elements of every row alike (a Flatten of channels-last
+   pixels): the rows of the weights are permuted instead.
+2. A loop's state whose update is turned, or a scan output that is: the loop holds and gives it as it
+   was, and the turn is done outside, once.
+3. An input that is read only through one and the same turn of its axes: the host sends it so.
+4. An output that is turned at the end: the host receives it as it was.
+"""
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+
+from thresher.compiler.integer.build import Builder
+from thresher.compiler.integer.ir import (
+    InputPort,
+    IntegerGraph,
+    Loop,
+    LoopState,
+    MatMul,
+    Node,
+    OutputPort,
+    Reorder,
+    Reshape,
+    ScanOutput,
+    Tensor,
+)
+from thresher.compiler.integer.passes.orders import inverse, is_turn
+from thresher.compiler.integer.passes.rewrite import Rewriter, producers, uses, walk
+
+__all__ = ["absorb_orders"]
+
+_MOST_AXES = 6
+
+
+def absorb_orders(graph: IntegerGraph) -> IntegerGraph:
+    """The graph with fewer turns of axes; dead nodes are left behind."""
+    return _Absorb(graph).run()
+
+
+class _Absorb(Rewriter):
+    def __init__(self, graph: IntegerGraph) -> None:
+        super().__init__(graph)
+        self.made = producers(graph)
+        self.read: dict[str, list[Node]] = {}
+        for node in walk(graph.block):
+            for x in node.inputs:
+                self.read.setdefault(x.name, []).append(node)
+        self.uses = uses(graph)
+
+    def node(self, node: Node, builder: Builder) -> None:
+        made = self.matmul(node, builder) if isinstance(node, MatMul) else None
+        if made is None:
+            super().node(node, builder)
+        else:
+            self.new[node.outputs[0].name] = made
+
+    def matmul(self, node: MatMul, builder: Builder) -> Tensor | None:  # 1
+        source = builder.producer(self.at(node.x))
+        if isinstance(source, Reshape):
+            source = builder.producer(source.x)
+        if not isinstance(source, Reorder) or source.index.size != source.x.size:
+            return None
+        width = node.weights.shape[0]
+        rows = source.index.reshape(-1, width)
+        first = np.arange(len(rows))[:, None] * width
+        order = rows[0]
+        if (rows - first != order).any() or order.max() >= width or order.min() < 0:
+            return None
+        weights = np.empty_like(node.weights)
+        weights[order] = node.weights
+        x = builder.reshape(source.x, node.x.shape, name=node.x.name)
+        return builder.matmul(x, weights, node.bias, name=node.out.name)
+
+    def turn(self, x: Tensor) -> Reorder | None:
+        """The Reorder that makes x of the old graph, if all it does is a turn."""
+        made = self.made.get(x.name)
+        return made if isinstance(made, Reorder) and is_turn(made) else None
+
+    def loop(self, node: Loop, builder: Builder) -> None:  # 2
+        states = {s.inner.name: t for s in node.states if (t := self.turn(s.update)) is not None}
+        given = {
+            o.outer.name: t for o in node.scan_outputs if (t := self.turn(o.inner)) is not None
+        }
+        if not states and not given:
+            super().loop(node, builder)
+            return
+        _TurnedLoop(self, node, builder, states, given).run()
+
+    def input(self, port: InputPort, builder: Builder) -> InputPort:  # 3
+        x = port.tensor
+        order = self.wanted(x)
+        shape = x.shape if order is None else tuple(x.shape[k] for k in order)
+        tensor = builder.input(shape, x.lo, x.hi, name=x.name)
+        if order is None:
+            self.new[x.name] = tensor
+            return replace(port, tensor=tensor)
+        back = np.arange(x.size).reshape(shape).transpose(np.argsort(order))
+        self.new[x.name] = builder.reorder(tensor, back, name=x.name)
+        return replace(port, tensor=tensor, order=_then(port.order, order))
+
+    def wanted(self, x: Tensor) -> tuple[int, ...] | None:
+        """The order of axes in which all that reads the input x wants it."""
+        readers = self.read.get(x.name, [])
+        if len(readers) != self.uses[x.name] or not readers:
+            return None
+        indices = [r.index.reshape(-1) for r in readers if isinstance(r, Reorder)]
+        if len(indices) < len(readers) or any(len(i) != x.size for i in indices):
+            return None
+        if any((i != indices[0]).any() for i in indices):
+            return None
+        return _axes(np.arange(x.size).reshape(x.shape), indices[0])
+
+    def output(self, port: OutputPort, builder: Builder) -> OutputPort:  # 4
+        x = self.at(port.tensor)
+        made = builder.producer(x)
+        if not isinstance(made, Reorder) or made.index.size != made.x.size:
+            return replace(port, tensor=x)
+        order = _axes(made.index, np.arange(x.size))
+        if order is None:
+            return replace(port, tensor=x)
+        shape = tuple(x.shape[k] for k in order)
+        tensor = builder.reshape(made.x, shape, name=x.name)
+        return replace(port, tensor=tensor, order=_then(port.order, order))
+
+
+def _axes(index: np.ndarray, flat: np.ndarray) -> tuple[int, ...] | None:
+    """The order of the index's axes in which its elements are `flat`; None also where it is theirs."""
+    long = [k for k, size in enumerate(index.shape) if size > 1]
+    if len(long) > _MOST_AXES or (index.reshape(-1) == flat).all():
+        return None
+    short = [k for k, size in enumerate(index.shape) if size == 1]
+    for order in permutations(long):
+        if (index.transpose(*short, *order).reshape(-1) == flat).all():
+            return (*short, *order)
+    return None
+
+
+def _then(first: tuple[int, ...] | None, order: tuple[int, ...]) -> tuple[int, ...]:
+    """The model's axes of a tensor whose axes are those of a port, in another order."""
+    return order if first is None else tuple(first[k] for k in order)
+
+
+class _TurnedLoop:
+    """Case 2."""
+
+    def __init__(
+        self,
+        parent: _Absorb,
+        node: Loop,
+        builder: Builder,
+        states: dict[str, Reorder],
+        given: dict[str, Reorder],
+    ) -> None:
+        self.parent, self.node, self.builder = parent, node, builder
+        self.states, self.given = states, given
+
+    def run(self) -> None:
+        """Make the loop, and what turns its results outside."""
+        parent, node, builder, new = self.parent, self.node, self.builder, self.parent.new
+        body = builder.child()
+        scans: dict[str, tuple[Tensor, Tensor]] = {}
+        for scan in node.scans:
+            outer = parent.at(scan.outer)
+            if outer.name not in scans:
+                inner = builder.scan_input(body, outer, name=scan.inner.name)
+                scans[outer.name] = (outer, inner)
+            new[scan.inner.name] = scans[outer.name][1]
+        held = [self.state(s, body) for s in node.states]
+        parent.block(node.body, body)
+        states = []
+        for s, inner in zip(node.states, held, strict=True):
+            turn = self.states.get(s.inner.name)
+            update = parent.at(s.update if turn is None else turn.x)
+            states.append((self.initial(s, turn), inner, update, s.final and s.final.name))
+        outputs: dict[str, tuple[Tensor, str]] = {}
+        for out in node.scan_outputs:
+            x = self.taken(out)
+            outputs.setdefault(x.name, (x, out.outer.name))
+        made = builder.loop(
+            node.steps, body, list(scans.values()), states, list(outputs.values()), name=node.name
+        )
+        self.finish(made)
+
+    def state(self, state: LoopState, body: Builder) -> Tensor:
+        """The state as the new body has it."""
+        x, turn = state.inner, self.states.get(state.inner.name)
+        if turn is None:
+            held = self.parent.new[x.name] = body.input(x.shape, x.lo, x.hi, name=x.name)
+            return held
+        held = body.input(turn.x.shape, x.lo, x.hi, name=x.name)
+        self.parent.new[x.name] = body.reorder(held, turn.index, name=x.name)
+        return held
+
+    def initial(self, state: LoopState, turn: Reorder | None) -> Tensor | np.ndarray:
+        start = state.initial
+        first = start if isinstance(start, np.ndarray) else self.parent.at(start)
+        if turn is None:
+            return first
+        back = inverse(turn.index).reshape(turn.x.shape)
+        if isinstance(first, np.ndarray):
+            return first.reshape(-1)[back]
+        return self.builder.reorder(first, back, name=first.name)
+
+    def taken(self, out: ScanOutput) -> Tensor:
+        turn = self.given.get(out.outer.name)
+        return self.parent.at(out.inner if turn is None else turn.x)
+
+    def finish(self, made: Loop) -> None:
+        """Enter the results of the new loop, turned as the old one gave them."""
+        new, node, builder = self.parent.new, self.node, self.builder
+        outers = {o.inner.name: o.outer for o in made.scan_outputs}
+        for out in node.scan_outputs:
+            whole, turn = outers[self.taken(out).name], self.given.get(out.outer.name)
+            if turn is not None:
+                first = np.arange(node.steps).reshape(-1, *(1,) * turn.index.ndim) * turn.x.size
+                whole = builder.reorder(whole, first + turn.index, name=out.outer.name)
+            new[out.outer.name] = whole
+        for old, state in zip(node.states, made.states, strict=True):
+            if old.final is None or state.final is None:
+                continue
+            turn, final = self.states.get(old.inner.name), state.final
+            if turn is not None:
+                final = builder.reorder(final, turn.index, name=old.final.name)
+            new[old.final.name] = final
