@@ -116,20 +116,6 @@ class Builder(ImageBuilder):
             key, name or "step", x.shape, bounds, lambda t: Step(x, function, channel, t)
         )
 
-    def reshape(self, x: Tensor, shape: Sequence[int], *, name: str | None = None) -> Tensor:
-        """`x` under another shape of the same size."""
-        shape = tuple(map(int, shape))
-        if int(np.prod(shape, dtype=np.int64)) != x.size:
-            raise ValueError(f"shape must have {x.size} elements, not {shape}")
-        made = self.producer(x)
-        if isinstance(made, Reshape):
-            x = made.x
-        if shape == x.shape:
-            return x
-        bounds = intervals.of_reshape(self.bounds(x), x.shape, shape)
-        key = ("reshape", x.name, shape)
-        return self._add(key, name or "reshape", shape, bounds, lambda t: Reshape(x, t))
-
     def reorder(self, x: Tensor, index: np.ndarray, *, name: str | None = None) -> Tensor:
         """``x.flat[index]``, of index's shape; looks through reshapes and reorders."""
         index = ints(index)

@@ -1,5 +1,6 @@
-"""Builder methods of the nodes that images have."""
+"""Builder methods of the nodes that images have, and of Reshape, which they need."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from thresher.compiler.integer.arrays import digest, ints
 from thresher.compiler.integer.images import GroupedMatMul, Reduce, Repeat, Window
 from thresher.compiler.integer.overflow import fit
 from thresher.compiler.integer.scope import Scope
-from thresher.compiler.integer.tensor import Tensor
+from thresher.compiler.integer.tensor import Reshape, Tensor
 from thresher.compiler.integer.windows import places
 
 __all__ = ["ImageBuilder"]
@@ -19,6 +20,20 @@ _ONE = (1, 1)
 
 class ImageBuilder(Scope):
     """See `Builder`."""
+
+    def reshape(self, x: Tensor, shape: Sequence[int], *, name: str | None = None) -> Tensor:
+        """`x` under another shape of the same size."""
+        shape = tuple(map(int, shape))
+        if int(np.prod(shape, dtype=np.int64)) != x.size:
+            raise ValueError(f"shape must have {x.size} elements, not {shape}")
+        made = self.producer(x)
+        if isinstance(made, Reshape):
+            x = made.x
+        if shape == x.shape:
+            return x
+        bounds = intervals.of_reshape(self.bounds(x), x.shape, shape)
+        key = ("reshape", x.name, shape)
+        return self._add(key, name or "reshape", shape, bounds, lambda t: Reshape(x, t))
 
     def window(
         self, x: Tensor, kernel: tuple[int, int], *, strides: tuple[int, int] = _ONE,
@@ -35,6 +50,7 @@ class ImageBuilder(Scope):
         if len(x.shape) < 3 or groups < 1 or x.shape[-1] % groups:
             raise ValueError(f"x must be (..., H, W, C), C a multiple of {groups}, not {x.shape}")
         made = self.producer(x)
+        dilations = (dilations[0] if kernel[0] > 1 else 1, dilations[1] if kernel[1] > 1 else 1)
         joins = isinstance(made, Window) and upsample == _ONE and _only_pads(made)
         if isinstance(made, Window) and joins and (made.fill == fill or not any(pads)):
             top, left, bottom, right = (a + b for a, b in zip(pads, made.pads, strict=True))
@@ -86,12 +102,14 @@ class ImageBuilder(Scope):
         return self._add(key, hint, shape, bounds, lambda t: GroupedMatMul(x, weights, bias, t))
 
     def reduce(self, op: Literal["max", "sum"], x: Tensor, *, name: str | None = None) -> Tensor:
-        """A `Reduce` of x (..., K, C) along K -> (..., C).
+        """A `Reduce` of x (..., K, C) along K -> (..., C); x itself reshaped where K is 1.
 
         :raises ModelError: a sum would need more than 62 bits.
         """
         if op not in ("max", "sum") or len(x.shape) < 2:
             raise ValueError(f"op must be 'max' or 'sum' of (..., K, C), not {op!r} of {x.shape}")
+        if x.shape[-2] == 1:
+            return self.reshape(x, (*x.shape[:-2], x.shape[-1]), name=name)
         hint = name or f"reduce_{op}"
         bounds = fit(hint, "Reduce", lambda: intervals.of_reduce(op, self.bounds(x), x.shape))
         shape = (*x.shape[:-2], x.shape[-1])

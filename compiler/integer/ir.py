@@ -13,7 +13,7 @@ import numpy as np
 
 from thresher.compiler.integer.edges import InputPort, OutputPort
 from thresher.compiler.integer.images import GroupedMatMul, Reduce, Repeat, Window
-from thresher.compiler.integer.tensor import Tensor
+from thresher.compiler.integer.tensor import Reshape, Tensor
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = [
@@ -98,22 +98,6 @@ class Step:
     x: Tensor
     function: StepFunction
     channel: np.ndarray | None
-    out: Tensor
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
-
-@dataclass(frozen=True, eq=False)
-class Reshape:
-    """The same elements in the same (row-major) order under another shape: no hardware."""
-
-    x: Tensor
     out: Tensor
 
     @property

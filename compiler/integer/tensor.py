@@ -1,10 +1,10 @@
-"""A tensor of the integer graph."""
+"""A tensor of the integer graph, and its other shapes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Tensor"]
+__all__ = ["Reshape", "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,19 @@ class Tensor:
     def size(self) -> int:
         """Number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape:
+    """The same elements in the same (row-major) order under another shape: no hardware."""
+
+    x: Tensor
+    out: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.out,)

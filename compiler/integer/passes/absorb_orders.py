@@ -4,10 +4,11 @@
    pixels): the rows of the weights are permuted instead.
 2. A loop's state whose update is turned, or a scan output that is: the loop holds and gives it as it
    was, and the turn is done outside, once.
-3. An input that is read only through one and the same turn of its axes: the host sends it so.
+3. An input of which all that reads it turns the same axes: the host sends it so turned.
 4. An output that is turned at the end: the host receives it as it was.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 
@@ -102,23 +103,24 @@ class _Absorb(Rewriter):
         return replace(port, tensor=tensor, order=_then(port.order, order))
 
     def wanted(self, x: Tensor) -> tuple[int, ...] | None:
-        """The order of axes in which all that reads the input x wants it."""
-        readers = self.read.get(x.name, [])
-        if len(readers) != self.uses[x.name] or not readers:
+        """The order of axes in which nothing that reads the input x has to turn it."""
+        readers = [n for n in self.read.get(x.name, []) if isinstance(n, Reorder)]
+        if len(readers) != self.uses[x.name] or all(_rises(n.index) for n in readers):
             return None
-        indices = [r.index.reshape(-1) for r in readers if isinstance(r, Reorder)]
-        if len(indices) < len(readers) or any(len(i) != x.size for i in indices):
-            return None
-        if any((i != indices[0]).any() for i in indices):
-            return None
-        return _axes(np.arange(x.size).reshape(x.shape), indices[0])
+        index = np.arange(x.size).reshape(x.shape)
+        for order in _orders(x.shape):
+            back = inverse(index.transpose(order))
+            if all(_rises(back[n.index]) for n in readers):
+                return order
+        return None
 
     def output(self, port: OutputPort, builder: Builder) -> OutputPort:  # 4
         x = self.at(port.tensor)
         made = builder.producer(x)
         if not isinstance(made, Reorder) or made.index.size != made.x.size:
             return replace(port, tensor=x)
-        order = _axes(made.index, np.arange(x.size))
+        rising = (o for o in _orders(x.shape) if _rises(made.index.transpose(o)))
+        order = next(rising, None)
         if order is None:
             return replace(port, tensor=x)
         shape = tuple(x.shape[k] for k in order)
@@ -126,16 +128,17 @@ class _Absorb(Rewriter):
         return replace(port, tensor=tensor, order=_then(port.order, order))
 
 
-def _axes(index: np.ndarray, flat: np.ndarray) -> tuple[int, ...] | None:
-    """The order of the index's axes in which its elements are `flat`; None also where it is theirs."""
-    long = [k for k, size in enumerate(index.shape) if size > 1]
-    if len(long) > _MOST_AXES or (index.reshape(-1) == flat).all():
-        return None
-    short = [k for k, size in enumerate(index.shape) if size == 1]
-    for order in permutations(long):
-        if (index.transpose(*short, *order).reshape(-1) == flat).all():
-            return (*short, *order)
-    return None
+def _rises(index: np.ndarray) -> bool:
+    """Whether elements are only dropped."""
+    return bool((np.diff(index.reshape(-1)) > 0).all())
+
+
+def _orders(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Orders of axes, those of one element first, but for that which changes nothing."""
+    long = [k for k, size in enumerate(shape) if size > 1]
+    short = [k for k, size in enumerate(shape) if size == 1]
+    if len(long) <= _MOST_AXES:
+        yield from ((*short, *order) for order in permutations(long) if list(order) != long)
 
 
 def _then(first: tuple[int, ...] | None, order: tuple[int, ...]) -> tuple[int, ...]:
