@@ -56,7 +56,15 @@ def _window(node: Window, memory: Memory) -> Kernel:
             (n, sh * r, sw * c, e * shape[-1], dh * r, dw * c, e),
             writeable=False,
         )
-        np.copyto(env[out].reshape(view.shape), view, casting="unsafe")
+        whole = env[out].reshape(view.shape)
+        if node.groups == 1 or shape[-1] > 1:
+            np.copyto(whole, view, casting="unsafe")
+            return
+        for i in range(
+            kh
+        ):  # one channel a group: groups lie side by side, what a kernel sees does not
+            for j in range(kw):
+                np.copyto(whole[..., i, j, :], view[..., i, j, :], casting="unsafe")
 
     return run
 

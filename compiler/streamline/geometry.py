@@ -154,21 +154,13 @@ def transposed(context: Context, node: Node, shape: tuple[int, ...]) -> Geometry
     )
     more = _pair(_ints(node, "output_padding"), 0)
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
-    wanted = node.attrs["output_shape"]
-    if wanted is not None or node.attrs["pads"] is None:
-        lower = node.attrs["auto_pad"] == "SAME_LOWER"
-        if wanted is None:
-            sizes = _pair(tuple(s * t for s, t in zip(shape[2:], _ints(node, "strides"), strict=True)), 1)  # fmt: skip
-        else:
-            sizes = _pair(_ints(node, "output_shape")[-dims:], 1)
-        ends = []
-        for k in (0, 1):
-            total = strides[k] * (size[k] - 1) + more[k] + reach[k] + 1 - sizes[k]
-            upper = total // 2
-            ends.append((total - upper, upper) if lower else (upper, total - upper))
-        cut = (ends[0][0], ends[1][0], ends[0][1], ends[1][1])
-    else:
+    full = [
+        t * (n - 1) + m + r + 1 for t, n, m, r in zip(strides, size, more, reach, strict=True)
+    ]  # fmt: skip
+    if node.attrs["output_shape"] is None and node.attrs["pads"] is not None:
         cut = _quad(node, dims)
+    else:
+        cut = _cut(node, full, [t * n for t, n in zip(strides, size, strict=True)])
     pads = [reach[k % 2] - cut[k] + (more[k % 2] if k > 1 else 0) for k in range(4)]
     top, left, bottom, right = (max(p, 0) for p in pads)
     crop = tuple(max(-p, 0) for p in pads)
@@ -179,3 +171,17 @@ def transposed(context: Context, node: Node, shape: tuple[int, ...]) -> Geometry
     if min(found.out) < 1:
         raise context.error(f"pads {cut} leave nothing of the image {size}", "check the model")
     return found
+
+
+def _cut(node: Node, full: list[int], same: list[int]) -> tuple[int, int, int, int]:
+    """What a ConvTranspose of this full size loses for output_shape, or for auto_pad's.
+
+    Where the full size is too small, it gains at the end.
+    """
+    wanted = same
+    if node.attrs["output_shape"] is not None:
+        wanted = list(_pair(_ints(node, "output_shape")[-len(_ints(node, "strides")) :], 1))
+    totals = [f - w for f, w in zip(full, wanted, strict=True)]
+    upper = node.attrs["auto_pad"] == "SAME_UPPER"
+    begin = [(max(t, 0) + (not upper)) // 2 for t in totals]
+    return begin[0], begin[1], totals[0] - begin[0], totals[1] - begin[1]

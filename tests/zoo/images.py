@@ -162,6 +162,70 @@ class Images:
         limit = {"Sigmoid": 1.0, "Tanh": 1.0}.get(op, 2.0)
         return self.quant(made, self.quantiser(limit, signed=op not in ("Relu", "Sigmoid")))
 
+    def threshold_channels(self, x: Image, layout: str = "NCHW") -> Image:
+        """MultiThreshold with steps of its own for each channel, as codes of an unsigned grid.
+
+        :param layout: with "NHWC" the image is turned for it, and back.
+        """
+        q = self.quantiser(2.0, signed=False)
+        even = (np.arange(1, q.hi + 1) - 0.5) * q.scale
+        moved = even + np.round(self.rng.uniform(-1, 1, (x.shape[1], 1)) * 16) / 16
+        last = layout == "NHWC"
+        y = self.b.op("Transpose", x.name, perm=[0, 2, 3, 1]) if last else x.name
+        y = self.b.op(
+            "MultiThreshold", y, self.b.const(moved, hint="thresholds"), domain=QONNX,
+            out_dtype=f"UINT{q.bits}", out_scale=q.scale, out_bias=0.0, data_layout=layout,
+        )  # fmt: skip
+        y = self.b.op("Transpose", y, perm=[0, 3, 1, 2]) if last else y
+        return Image(y, x.shape, q)
+
+    # -- recurrence
+
+    def lstm(self, x: Image, hidden: int, *, kernel: int = 0, last: bool = False) -> Image:
+        """An LSTM over the first axis of x (T, 1, F), or a ConvLSTM over (T, 1, C, H, W).
+
+        :param kernel: its size in a ConvLSTM, whose images keep theirs.
+        :param last: give the last hidden state, not those of all steps.
+        """
+        q = x.q
+        assert q is not None
+        outer, step = self.b, x.shape[1:]
+        self.b = body = outer.child("body_")
+        state = (1, hidden, *step[2:])
+        io, cell = self.quantiser(1.0), self.quantiser(2.0)
+        names = [body.input(f"body_{n}", s) for n, s in (("h", state), ("c", state), ("x", step))]
+        h, c, now = (Image(n, s, g) for n, s, g in zip(names, (state, state, step), (io, cell, q), strict=True))  # fmt: skip
+        parts = []
+        for gate in range(4):
+            both = [self._gate(v, hidden, kernel) for v in (now, h)]
+            wide = self.quantiser(2.0)
+            total = self.add(*(self.quant(v, wide) for v in both))
+            parts.append(self.activation(total, "Tanh" if gate == 2 else "Sigmoid"))
+        i, f, g, o = parts
+        kept = self.quant(Image(body.op("Mul", f.name, c.name), state), cell)
+        new = self.quant(Image(body.op("Mul", i.name, g.name), state), cell)
+        c = self.quant(self.add(kept, new), cell)
+        tanh = self.activation(c, "Tanh")
+        h = self.quant(Image(body.op("Mul", o.name, tanh.name), state), io)
+        every = body.op("Identity", h.name)
+        for name, shape in ((h.name, state), (c.name, state), (every, state)):
+            body.output(name, shape)
+        self.b = outer
+        zeros = [outer.const(np.zeros(state)) for _ in range(2)]
+        found = outer.ops(
+            "Scan", [*zeros, x.name], 3, body=body.graph("body"), num_scan_inputs=1,
+            scan_output_directions=[0], scan_output_axes=[0],
+        )  # fmt: skip
+        if last:
+            return Image(found[0], state, io)
+        return Image(found[2], (x.shape[0], *state), io)
+
+    def _gate(self, x: Image, hidden: int, kernel: int) -> Image:
+        if not kernel:
+            return self.linear(x, hidden)
+        pads = [kernel // 2] * 4
+        return self.conv(x, hidden, (kernel, kernel), pads=pads)
+
     # -- everything else
 
     def apply(
