@@ -6,6 +6,8 @@
    was, and the turn is done outside, once.
 3. An input of which all that reads it turns the same axes: the host sends it so turned.
 4. An output that is turned at the end: the host receives it as it was.
+5. A Reduce of a Reorder that brings its elements side by side, where those of all channels, or of one
+   alone, stand so already.
 """
 
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import numpy as np
 
 from thresher.compiler.integer.build import Builder
 from thresher.compiler.integer.ir import (
+    Binary,
     InputPort,
     IntegerGraph,
     Loop,
@@ -23,9 +26,11 @@ from thresher.compiler.integer.ir import (
     MatMul,
     Node,
     OutputPort,
+    Reduce,
     Reorder,
     Reshape,
     ScanOutput,
+    Step,
     Tensor,
 )
 from thresher.compiler.integer.passes.orders import inverse, is_turn
@@ -52,7 +57,11 @@ class _Absorb(Rewriter):
         self.uses = uses(graph)
 
     def node(self, node: Node, builder: Builder) -> None:
-        made = self.matmul(node, builder) if isinstance(node, MatMul) else None
+        made = None
+        if isinstance(node, MatMul):
+            made = self.matmul(node, builder)
+        elif isinstance(node, Reduce):
+            made = self.reduce(node, builder)
         if made is None:
             super().node(node, builder)
         else:
@@ -74,6 +83,26 @@ class _Absorb(Rewriter):
         weights[order] = node.weights
         x = builder.reshape(source.x, node.x.shape, name=node.x.name)
         return builder.matmul(x, weights, node.bias, name=node.out.name)
+
+    def reduce(self, node: Reduce, builder: Builder) -> Tensor | None:  # 5
+        source = builder.producer(self.at(node.x))
+        if isinstance(source, Reshape):
+            source = builder.producer(source.x)
+        if not isinstance(source, Reorder) or not is_turn(source):
+            return None
+        count, channels = node.x.shape[-2:]
+        rows = source.index.reshape(-1, count, channels)
+        if channels > 1:
+            ways = [rows.transpose(0, 2, 1).reshape(-1, count, 1)]
+        else:
+            sizes = (d for d in range(2, len(rows) + 1) if len(rows) % d == 0)
+            ways = [rows.reshape(-1, d, count).transpose(0, 2, 1) for d in sizes]
+        way = next((w for w in ways if _rises(w)), None)
+        if way is None:
+            return None
+        x = builder.reshape(source.x, way.shape, name=node.x.name)
+        made = builder.reduce(node.op, x, name=node.out.name)
+        return builder.reshape(made, node.out.shape, name=node.out.name)
 
     def turn(self, x: Tensor) -> Reorder | None:
         """The Reorder that makes x of the old graph, if all it does is a turn."""
@@ -104,8 +133,8 @@ class _Absorb(Rewriter):
 
     def wanted(self, x: Tensor) -> tuple[int, ...] | None:
         """The order of axes in which nothing that reads the input x has to turn it."""
-        readers = [n for n in self.read.get(x.name, []) if isinstance(n, Reorder)]
-        if len(readers) != self.uses[x.name] or all(_rises(n.index) for n in readers):
+        readers = self.turns_of(x)
+        if not readers or all(_rises(n.index) for n in readers):
             return None
         index = np.arange(x.size).reshape(x.shape)
         for order in _orders(x.shape):
@@ -113,6 +142,24 @@ class _Absorb(Rewriter):
             if all(_rises(back[n.index]) for n in readers):
                 return order
         return None
+
+    def turns_of(self, x: Tensor) -> list[Reorder]:
+        """The Reorders that read x, or what is elementwise made of it; none where others do."""
+        found: list[Reorder] = []
+        waiting = [x]
+        while waiting:
+            now = waiting.pop()
+            readers = self.read.get(now.name, [])
+            if len(readers) != self.uses[now.name]:
+                return []
+            for node in readers:
+                if isinstance(node, Reorder):
+                    found.append(node)
+                elif isinstance(node, Step) or (isinstance(node, Binary) and len(node.inputs) == 1):
+                    waiting.append(node.out)
+                else:
+                    return []
+        return found
 
     def output(self, port: OutputPort, builder: Builder) -> OutputPort:  # 4
         x = self.at(port.tensor)
