@@ -58,7 +58,8 @@ _STEPS, _ROWS = 1, 0  # places: behind the axis of steps, and sample by sample
 class Framed:
     """N samples as one frame.
 
-    :param graph: of codes alone: the expressions of its ports are those of one sample.
+    :param graph: of codes alone, in the order of the streams: the expressions of its ports are
+        those of one sample.
     :param places: input and output tensors by name -> where the axis of samples stands.
     """
 
@@ -103,11 +104,15 @@ class _Framer:
         graph = self.graph
         self.wishes(graph.block)
         inputs = tuple(
-            replace(p, tensor=self.define(p.tensor, self.wished.get(p.tensor.name, _ROWS)))
+            replace(
+                p, tensor=self.define(p.tensor, self.wished.get(p.tensor.name, _ROWS)), order=None
+            )
             for p in graph.inputs
         )
         block = self.block(graph.block)
-        outputs = tuple(replace(p, tensor=self.new[p.tensor.name]) for p in graph.outputs)
+        outputs = tuple(
+            replace(p, tensor=self.new[p.tensor.name], order=None) for p in graph.outputs
+        )
         return replace(graph, inputs=inputs, block=Block(block), outputs=outputs)
 
     # Case 1.

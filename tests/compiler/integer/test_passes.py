@@ -31,6 +31,7 @@ from thresher.compiler.integer.passes.rewrite import Rewriter, walk
 from thresher.compiler.integer.passes.sink_reshapes import sink_reshapes
 from thresher.compiler.integer.text import to_text
 from thresher.rtl.stepfunction import StepFunction
+from zoo.image_graphs import random_image_graph
 from zoo.integer_graphs import random_codes, random_function, random_graph
 
 
@@ -66,6 +67,15 @@ def applied(run: Pass, graph: IntegerGraph) -> IntegerGraph:
 
 def kinds(graph: IntegerGraph) -> Counter[str]:
     return Counter(type(n).__name__ for n in walk(graph.block))
+
+
+@pytest.mark.parametrize("run", [copy, dead_code, *PASSES, optimise], ids=lambda f: f.__name__)
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=60)
+def test_passes_keep_every_result_on_images(run, seed, loop):
+    graph = random_image_graph(seed, loop)
+    check(graph)
+    same(graph, run(graph), seed)
 
 
 @pytest.mark.parametrize("run", [copy, dead_code, *PASSES, optimise], ids=lambda f: f.__name__)
