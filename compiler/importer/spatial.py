@@ -73,7 +73,7 @@ def lower_blocks(call: Call, scope: Scope) -> None:
 
 @standard("Resize")
 def lower_resize(call: Call, scope: Scope) -> None:
-    """Inputs x, roi, scales, sizes; opset 10 has no attribute but mode, and cuts coordinates off."""
+    """Inputs x, roi, scales, sizes. Opset 10 has no attribute but mode, and cuts coordinates."""
     inputs, attrs = call.inputs, {k: call.attrs.get(k, v) for k, v in _RESIZE.items()}
     if call.opset < 11:
         inputs = (inputs[0], "", inputs[1])
@@ -99,7 +99,10 @@ def _kernel(call: Call, scope: Scope) -> tuple[int, ...]:
     given = call.attrs.get("kernel_shape")
     if isinstance(given, tuple):
         return given
-    weight = scope.constant(call.inputs[1])
+    name = call.inputs[1] if len(call.inputs) > 1 else ""
+    while (made := scope.producer(name)) is not None and made.op in ("Quantize", "Dequantize"):
+        name = made.inputs[0]
+    weight = scope.constant(name)
     if weight is None:
         raise call.error("kernel_shape is missing", "export with kernel_shape")
     return tuple(int(size) for size in weight.shape[2:])

@@ -196,7 +196,8 @@ def of_window(
     :param rows: `windows.places` along the rows; `columns`: along the columns.
     """
     channels = shape[-1]
-    filled = (rows < 0).any(axis=0)[:, None] | (columns < 0).any(axis=0)  # (KH, KW)
+    outside = [np.asarray((places < 0).any(axis=0)) for places in (rows, columns)]
+    filled = outside[0][:, None] | outside[1]  # (KH, KW)
 
     def ends(array: np.ndarray, hull: np.ufunc) -> np.ndarray:
         whole = np.broadcast_to(array, (*array.shape[:-1], channels))

@@ -10,6 +10,7 @@
 
 import numpy as np
 
+from thresher.compiler.errors import ModelError
 from thresher.compiler.graph import Node
 from thresher.compiler.integer.ir import Tensor
 from thresher.compiler.streamline.axes import ImageAxes
@@ -65,7 +66,9 @@ def convolution(context: Context, node: Node, operands: list[Value | None]) -> V
     return elementwise(context, "Add", [value, spread], {})
 
 
-def _misfit(context: Context, shape: tuple[int, ...], kernel: tuple[int, ...], group: int):  # type: ignore[no-untyped-def]
+def _misfit(
+    context: Context, shape: tuple[int, ...], kernel: tuple[int, ...], group: int
+) -> ModelError:
     return context.error(
         f"weights {kernel} in {group} groups do not fit the input {shape}", "check the model"
     )
@@ -141,8 +144,9 @@ def _weights(
     if codes.ndim == 3:
         codes, w_scale = codes[:, :, None], w_scale[:, :, None] if w_scale.ndim == 3 else w_scale
     outputs, inputs = codes.shape[:2]
-    each = np.broadcast_to(x_scale, (group * inputs,)).reshape(group, 1, inputs)
-    each = np.broadcast_to(each, (group, outputs // group, inputs)).reshape(outputs, inputs, 1, 1)
+    channels = np.broadcast_to(x_scale, (group * inputs,)).reshape(group, 1, inputs)
+    each = np.broadcast_to(channels, (group, outputs // group, inputs))
+    each = each.reshape(outputs, inputs)[:, :, None, None]
     total = np.broadcast_to(w_scale * each, codes.shape)
     least = np.abs(total).min(axis=(1, 2, 3), keepdims=True)
     shift = power_of_two(np.abs(total) / least)

@@ -138,9 +138,9 @@ def _along(context: Context, op: str, x: Tensor, axes: tuple[int, ...]) -> Tenso
 def _monotone(context: Context, value: Value, axes: tuple[int, ...]) -> tuple[Tensor, Expr]:
     """Case 1, or 4."""
     assert isinstance(value, Lazy)
-    if isinstance(value.tensor, Tensor) and _same_along(value.expr, value.tensor, axes):
-        if analysis.monotone(value.expr) is not None:
-            return value.tensor, value.expr
+    known = analysis.monotone(value.expr) is not None
+    if isinstance(value.tensor, Tensor) and known and _same_along(value.expr, value.tensor, axes):
+        return value.tensor, value.expr
     return _summable(context, value, axes)
 
 

@@ -1,11 +1,13 @@
 """Pads, resized images and blocks: what changes how many pixels there are, and where they stand.
 
-1. Pad by a constant: a Window of one pixel with pads, an axis or two at a time; the constant must be
-   a code. Negative pads cut off. Pads that repeat the tensor's own elements only move elements.
+1. Pad by a constant: a Window of one pixel with pads, an axis or two at a time; the constant must
+   be a code. Negative pads cut off. Pads that repeat the tensor's own elements move elements alone.
 2. Resize to the nearest pixel: onnxruntime itself says which pixel that is. Whole rows and columns
    repeated are a Repeat; anything else moves elements.
-3. DepthToSpace and SpaceToDepth move elements.
+3. DepthToSpace, SpaceToDepth and Tile move elements.
 """
+
+from typing import Any
 
 import numpy as np
 from onnx import helper
@@ -23,6 +25,7 @@ from thresher.compiler.streamline.values import (
     Lazy,
     Unknown,
     Value,
+    full_rank,
     relabel,
     shape_of,
     to_const,
@@ -38,28 +41,37 @@ def pad(context: Context, node: Node, operands: list[Value | None]) -> Value:
     """The value of a Pad node: case 1."""
     value = operands[0]
     assert value is not None
-    rank = len(shape_of(value))
+    shape = shape_of(value)
+    ends = _ends(context, operands, len(shape))
+    kept = [
+        slice(max(-int(b), 0), d - max(-int(e), 0)) for (b, e), d in zip(ends, shape, strict=True)
+    ]
+    if (ends < 0).any():
+        value = move(context, value, lambda a: a[tuple(kept)])
+        ends = np.maximum(ends, 0)
+    mode = str(node.attrs["mode"])
+    if mode != "constant":
+        widths = [(int(b), int(e)) for b, e in ends]
+        repeating: Layout = lambda a: np.pad(a, widths, mode=mode)  # type: ignore[call-overload]  # noqa: E731
+        return move(context, value, repeating)
+    number = _number(context, operands[2] if len(operands) > 2 else None)
+    if isinstance(value, Const):
+        return Const(np.pad(value.array, ends, constant_values=number))
+    if isinstance(value, Unknown):
+        sizes = zip(value.shape, ends.sum(axis=1), strict=True)
+        return Unknown(tuple(d + int(more) for d, more in sizes))
+    return _filled(context, value, ends, number) if ends.any() else value
+
+
+def _ends(context: Context, operands: list[Value | None], rank: int) -> np.ndarray:
+    """int64 (rank, 2): what is added before and behind each axis."""
     pads = constant_ints(context, operands[1], "pads")
     axes = list(range(rank))
     if len(operands) > 3 and operands[3] is not None:
         axes = [a % rank for a in constant_ints(context, operands[3], "axes")]
     ends = np.zeros((rank, 2), np.int64)
     ends[axes] = np.array(pads).reshape(2, -1).T
-    cut = tuple(slice(max(-b, 0), d - max(-e, 0)) for (b, e), d in zip(ends, shape_of(value), strict=True))  # fmt: skip
-    if (ends < 0).any():
-        value = move(context, value, lambda a: a[cut])
-    ends = np.maximum(ends, 0)
-    mode = str(node.attrs["mode"])
-    if mode != "constant":
-        widths = [(int(b), int(e)) for b, e in ends]
-        return move(context, value, lambda a: np.pad(a, widths, mode=mode))  # type: ignore[call-overload]
-    number = _number(context, operands[2] if len(operands) > 2 else None)
-    if isinstance(value, Const):
-        return Const(np.pad(value.array, ends, constant_values=number))
-    if isinstance(value, Unknown):
-        sizes = zip(value.shape, ends, strict=True)
-        return Unknown(tuple(d + int(b) + int(e) for d, (b, e) in sizes))
-    return _filled(context, value, ends, number) if ends.any() else value
+    return ends
 
 
 def _number(context: Context, value: Value | None) -> float:
@@ -70,40 +82,37 @@ def _number(context: Context, value: Value | None) -> float:
 
 
 def _filled(context: Context, value: Lazy, ends: np.ndarray, number: float) -> Lazy:
+    """The value with elements of `number` around it, which must be a code."""
     integers = context.integers(value)
-    tensor, scale = integers.tensor, integers.scale
+    tensor, scale = integers.tensor, full_rank(integers.scale, len(ends))
     if isinstance(tensor, Codes):
         raise context.error("its input is a constant", "fold the constant part of the model")
-    fill = 0
-    if number:
-        code = number / float(scale.flat[0])
-        fill = int(np.rint(code)) if abs(code) < 2.0**31 else 0
-        if scale.size > 1 or np.float32(fill * float(scale.flat[0])) != np.float32(number):
-            raise context.error(
-                f"it pads with {number:g}, which is no code of its input",
-                "pad with 0, or with a value of the quantiser in front",
-            )
-    spread = np.broadcast_to(scale, tensor.shape) if scale.ndim else scale
-    if scale.size > 1 and any(spread.shape[k] != 1 and ends[k].any() and _varies(spread, k) for k in range(len(ends))):  # fmt: skip
+    padded = [k for k in range(len(ends)) if ends[k].any()]
+    if any(scale.shape[k] > 1 for k in padded):
         raise context.error(
             "the scale of its input changes along a padded axis", "quantise its input per tensor"
         )
-    padded = [k for k in range(len(ends)) if ends[k].any()]
+    fill = _code(context, number, scale) if number else 0
     for first in range(0, len(padded), 2):
-        axes = ImageAxes(len(tensor.shape), tuple(padded[first : first + 2]))
-        (top, bottom), (left, right) = [
-            (int(b), int(e)) for b, e in (ends[[*axes.spatial]] if len(axes.spatial) == 2 else [(0, 0), ends[axes.spatial[0]]])
-        ]  # fmt: skip
+        axes = ImageAxes(len(ends), tuple(padded[first : first + 2]))
+        (top, bottom), (left, right) = [(0, 0), *map(tuple, ends[[*axes.spatial]].tolist())][-2:]
         image = axes.image(context, tensor)
         made = context.builder.window(
             image, (1, 1), pads=(top, left, bottom, right), fill=fill, name=context.hint
         )
         tensor = axes.tensor(context, made)
-    return scaled(tensor, scale)
+    return scaled(tensor, integers.scale)
 
 
-def _varies(array: np.ndarray, axis: int) -> bool:
-    return bool((array != array.take([0], axis)).any())
+def _code(context: Context, number: float, scale: np.ndarray) -> int:
+    first = float(scale.flat[0])
+    code = int(np.rint(number / first)) if abs(number / first) < 2.0**31 else 0
+    if scale.size > 1 or np.float32(code * first) != np.float32(number):
+        raise context.error(
+            f"it pads with {number:g}, which is no code of its input",
+            "pad with 0, or with a value of the quantiser in front",
+        )
+    return code
 
 
 def resize(context: Context, node: Node, operands: list[Value | None]) -> Value:
@@ -124,10 +133,10 @@ def resize(context: Context, node: Node, operands: list[Value | None]) -> Value:
     if not isinstance(value, Lazy) or not isinstance(value.tensor, Tensor) or rank not in (3, 4):
         return move(context, value, layout)
     times = [n // d for n, d in zip(index.shape[2:], shape[2:], strict=True)]
-    whole = np.arange(index.size and value.tensor.size).reshape(shape)
+    whole = np.arange(value.tensor.size).reshape(shape)
     for k, n in enumerate(times):
         whole = whole.repeat(n, axis=2 + k)
-    if whole.shape != index.shape or (whole != index).any():
+    if not np.array_equal(whole, index):
         return move(context, value, layout)
     axes = ImageAxes(rank, tuple(range(2, rank)))
     rows, columns = times if rank == 4 else (1, times[0])
@@ -152,7 +161,7 @@ def _nearest(
         names.append("" if found is None or not found.array.size else name)
         if names[-1] and found is not None:
             feed[name] = found.array
-    attrs = {k: v for k, v in node.attrs.items() if v is not None}
+    attrs: dict[str, Any] = {k: v for k, v in node.attrs.items() if v is not None}
     proto = helper.make_node("Resize", names, ["y"], name="resize", **attrs)
     model = ort.node_model(proto, {k: v.dtype for k, v in feed.items()}, _OPSET)
     try:

@@ -1,6 +1,6 @@
 """Convolutional models: each operator of images, in the three dialects, and with recurrences."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -115,7 +115,12 @@ def max_pool(n: Images, x: Image) -> Image:
 
 
 def average_pool(n: Images, x: Image, include: int = 0) -> Image:
-    attrs = {"kernel_shape": [3, 2], "pads": [1, 1, 1, 0], "strides": [2, 1], "ceil_mode": 1}
+    attrs: dict[str, Any] = {
+        "kernel_shape": [3, 2],
+        "pads": [1, 1, 1, 0],
+        "strides": [2, 1],
+        "ceil_mode": 1,
+    }
     x = n.apply("AveragePool", x, count_include_pad=include, **attrs)
     x = n.activation(n.conv(n.quant(x, n.quantiser(1.0)), 3, (2, 2)))
     x = n.apply("AveragePool", x, kernel_shape=[2, 2])
@@ -308,7 +313,7 @@ def bipolar(n: Images, x: Image) -> Image:
     return n.conv(x, 3, (3, 3), pads=[1] * 4)
 
 
-_STEPS: Mapping[str, Any] = {"shape": (5, 2, 5, 6)}
+_STEPS: dict[str, Any] = {"shape": (5, 2, 5, 6)}
 _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "conv": (plain, {}),
     "conv_float_scales": (plain, {"pow2": False}),

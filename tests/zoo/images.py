@@ -194,7 +194,8 @@ class Images:
         state = (1, hidden, *step[2:])
         io, cell = self.quantiser(1.0), self.quantiser(2.0)
         names = [body.input(f"body_{n}", s) for n, s in (("h", state), ("c", state), ("x", step))]
-        h, c, now = (Image(n, s, g) for n, s, g in zip(names, (state, state, step), (io, cell, q), strict=True))  # fmt: skip
+        grids = ((state, io), (state, cell), (step, q))
+        h, c, now = (Image(n, s, g) for n, (s, g) in zip(names, grids, strict=True))
         parts = []
         for gate in range(4):
             both = [self._gate(v, hidden, kernel) for v in (now, h)]

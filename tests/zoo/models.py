@@ -5,7 +5,7 @@ from functools import cache, partial
 
 from zoo.builder import BREVITAS, ZooModel
 from zoo.convnets import CONVNETS
-from zoo.feedforward import int_input, mlp, trunc
+from zoo.feedforward import int_input, mlp, trunc, turned
 from zoo.finn import finn_mlp
 from zoo.recurrent import recurrent
 
@@ -106,6 +106,7 @@ MODELS: dict[str, Callable[[], ZooModel]] = {
     "int_input_float_scales": partial(
         int_input, "int_input_float_scales", how="dequantize", pow2=False
     ),
+    "mlp_turned": partial(turned, "mlp_turned"),
     **CONVNETS,
 }
 

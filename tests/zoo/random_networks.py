@@ -5,6 +5,7 @@ simulated too.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto
@@ -84,15 +85,15 @@ class _Network:
         kernel = self.kernel(x)
         dims = len(kernel)
         group = [g for g in (1, 1, 2, 3) if x.shape[1] % g == 0][-1] if self.maybe(0.3) else 1
-        attrs: dict[str, object] = {"strides": self.each(x, 1, 2)}
+        attrs: dict[str, Any] = {"strides": self.each(x, 1, 2)}
         if self.maybe(0.2):
             attrs["auto_pad"] = ["SAME_UPPER", "SAME_LOWER", "VALID"][self.some(0, 2)]
             attrs["strides"] = [self.some(1, min(k, 2)) for k in kernel]
         elif self.maybe(0.6):
             attrs["pads"] = [self.some(0, k - 1) for k in kernel * 2]
         if "auto_pad" not in attrs and self.maybe(0.3):
-            dilations = [2 if 2 * k - 1 <= d else 1 for k, d in zip(kernel, x.shape[2:], strict=True)]  # fmt: skip
-            attrs["dilations"] = dilations
+            fits = [2 * k - 1 <= d for k, d in zip(kernel, x.shape[2:], strict=True)]
+            attrs["dilations"] = [1 + ok for ok in fits]
         channels = group * self.some(1, max(1, 6 // group))
         bias = ["none", "int32", "float"][self.some(0, 2)]
         assert dims == len(x.shape) - 2
@@ -112,7 +113,7 @@ class _Network:
 
     def conv_transpose(self, x: Image) -> Image | None:
         kernel, strides = self.kernel(x), self.each(x, 1, 2)
-        attrs: dict[str, object] = {
+        attrs: dict[str, Any] = {
             "strides": strides,
             "pads": [self.some(0, k - 1) for k in kernel * 2],
             "output_padding": [self.some(0, s - 1) for s in strides],
@@ -121,8 +122,8 @@ class _Network:
         sizes = [
             s * (d - 1) + o + (k - 1) * e + 1 - a - b
             for s, d, o, k, e, a, b in zip(
-                strides, x.shape[2:], attrs["output_padding"], kernel, attrs["dilations"],  # type: ignore[call-overload]
-                attrs["pads"][: len(kernel)], attrs["pads"][len(kernel) :], strict=True,  # type: ignore[index]
+                strides, x.shape[2:], attrs["output_padding"], kernel, attrs["dilations"],
+                attrs["pads"][: len(kernel)], attrs["pads"][len(kernel) :], strict=True,
             )
         ]  # fmt: skip
         if min(sizes) < 1 or np.prod(sizes) * 4 > _MOST:
@@ -134,9 +135,9 @@ class _Network:
         )  # fmt: skip
         return self.closed(made)
 
-    def pool_attrs(self, x: Image) -> dict[str, object]:
+    def pool_attrs(self, x: Image) -> dict[str, Any]:
         kernel, dims = self.kernel(x), len(x.shape) - 2
-        attrs: dict[str, object] = {
+        attrs: dict[str, Any] = {
             "kernel_shape": kernel, "strides": self.each(x, 1, 2), "ceil_mode": self.some(0, 1)
         }  # fmt: skip
         if self.maybe(0.3):
@@ -146,7 +147,7 @@ class _Network:
         else:
             attrs["pads"] = pads = [self.some(0, k - 1) for k in kernel * 2]
             # onnx's shape inference keeps a last place that onnxruntime drops
-            ends = zip(x.shape[2:], kernel, attrs["strides"], pads, pads[dims:], strict=False)  # type: ignore[call-overload]
+            ends = zip(x.shape[2:], kernel, attrs["strides"], pads, pads[dims:], strict=False)
             for size, k, s, before, after in ends:
                 if -(-(size + before + after - k) // s) * s >= size + before:
                     attrs["ceil_mode"] = 0
@@ -213,7 +214,8 @@ class _Network:
         if self.maybe(0.5):
             if x.shape[1] % 4:
                 return None
-            return self.net.layout("DepthToSpace", x, blocksize=2, mode=["DCR", "CRD"][self.some(0, 1)])  # fmt: skip
+            mode = ["DCR", "CRD"][self.some(0, 1)]
+            return self.net.layout("DepthToSpace", x, blocksize=2, mode=mode)
         if x.shape[2] % 2 or x.shape[3] % 2:
             return None
         return self.net.layout("SpaceToDepth", x, blocksize=2)
@@ -241,7 +243,9 @@ class _Network:
         if not self.maybe(0.4):
             return None
         made = self.net.layout(op, x, self.net.ints(axis), keepdims=1)
-        return made if op in ("ReduceMax", "ReduceMin") else self.net.quant(made, self.net.quantiser())  # fmt: skip
+        if op in ("ReduceMax", "ReduceMin"):
+            return made
+        return self.net.quant(made, self.net.quantiser())
 
     def per_channel(self, x: Image) -> Image | None:
         """A quantiser with a scale for each channel in front of a convolution."""

@@ -2,12 +2,12 @@
 
 1. MatMul of a Reorder that permutes the elements of every row alike (a Flatten of channels-last
    pixels): the rows of the weights are permuted instead.
-2. A loop's state whose update is turned, or a scan output that is: the loop holds and gives it as it
-   was, and the turn is done outside, once.
+2. A loop's state whose update is turned, or a scan output that is: the loop holds and gives it as
+   it was, and the turn is done outside, once.
 3. An input of which all that reads it turns the same axes: the host sends it so turned.
 4. An output that is turned at the end: the host receives it as it was.
-5. A Reduce of a Reorder that brings its elements side by side, where those of all channels, or of one
-   alone, stand so already.
+5. A Reduce of a Reorder that brings its elements side by side, where those of all channels, or of
+   one alone, stand so already.
 """
 
 from collections.abc import Iterator
@@ -224,7 +224,8 @@ class _TurnedLoop:
         for s, inner in zip(node.states, held, strict=True):
             turn = self.states.get(s.inner.name)
             update = parent.at(s.update if turn is None else turn.x)
-            states.append((self.initial(s, turn), inner, update, s.final and s.final.name))
+            final = None if s.final is None else s.final.name
+            states.append((self.initial(s, turn), inner, update, final))
         outputs: dict[str, tuple[Tensor, str]] = {}
         for out in node.scan_outputs:
             x = self.taken(out)

@@ -22,7 +22,7 @@ __all__ = ["PASSES", "Pass", "optimise"]
 
 Pass = Callable[[IntegerGraph], IntegerGraph]
 
-# Turned axes go where they cost nothing first, so that what is elementwise stands behind its product.
+# Turned axes go where they cost nothing, before anything looks for what stands behind a product.
 # Steps that divided products leave alike make equal rows. Rows leave before products merge, for
 # slices fix a product's size. MatMuls merge before they leave the loop, so that they leave it as
 # one scan input.

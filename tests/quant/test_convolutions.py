@@ -1,4 +1,4 @@
-"""E1 and E2 of Brevitas' layers for images: exported, equal to Brevitas, and brought to integers."""
+"""E1 and E2 of Brevitas' layers for images: exported without a difference, and as integers."""
 
 from collections.abc import Callable
 from pathlib import Path
