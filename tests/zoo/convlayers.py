@@ -66,7 +66,7 @@ def turned(n: Images, x: Image, **how: Any) -> Image:
 
 
 def turned_shape(n: Images, x: Image) -> Image:
-    x = n.activation(n.conv(x, 3, (3, 3), transpose=True, strides=[2, 3], output_shape=[15, 20]))
+    x = n.activation(n.conv(x, 3, (3, 3), transpose=True, strides=[2, 3], output_shape=[14, 20]))
     return n.conv(x, 2, (2, 2), transpose=True, auto_pad="SAME_LOWER", strides=[2, 2])
 
 

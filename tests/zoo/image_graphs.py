@@ -83,14 +83,16 @@ class _Images:
         return self.b.step(x, random_function(self.rng, x.lo, x.hi, channels), channel)
 
     def add(self, x: Tensor) -> Tensor:
-        same = [y for y in self.pool if y.shape == x.shape]
+        same = [x, *(y for y in self.pool if y.shape == x.shape)]
         if self.some(0, 1):
             return self.b.binary("add", x, self.rng.integers(-5, 6, x.shape[-1:]), self.some(0, 1))
         return self.b.binary("sub", x, same[self.some(0, len(same) - 1)], 0, self.some(0, 1))
 
     def turn(self, x: Tensor) -> Tensor:
+        """A turned image, as it is or with something elementwise behind it."""
         order = (*range(len(x.shape) - 3), *(len(x.shape) - 3 + self.rng.permutation(3)))
-        return self.b.reorder(x, np.arange(x.size).reshape(x.shape).transpose(order))
+        made = self.b.reorder(x, np.arange(x.size).reshape(x.shape).transpose(order))
+        return [lambda y: y, self.step, self.add][self.some(0, 2)](made)
 
     def cut(self, x: Tensor) -> Tensor:
         """A slice of a turned image."""

@@ -204,13 +204,18 @@ def test_ports_keep_the_axes_of_the_model(rng):
     x = b.input((1, 3, 4, 2), -8, 7, name="x")
     y = b.reduce("max", x)
     ports = (InputPort(x, "x", "int64", None, order=(0, 2, 3, 1)),)
-    outs = (OutputPort("y", y, "int64", None, (0, 2, 1)), OutputPort("z", x, "int64", None))
+    outs = (
+        OutputPort("y", y, "int64", None, (0, 2, 1)),
+        OutputPort("z", x, "int64", None),
+        OutputPort("same", x, "int64", None, (0, 2, 3, 1)),
+    )
     graph = IntegerGraph("graph", ports, Block(b.nodes), outs)
     assert ports[0].shape == (1, 2, 3, 4)
     codes = rng.integers(-8, 8, (5, 1, 2, 3, 4))
     found = Golden(graph).run({"x": codes})
     np.testing.assert_array_equal(found["y"], codes.max(axis=-1))  # (N, 1, C, H)
     np.testing.assert_array_equal(found["z"], codes.transpose(0, 1, 3, 4, 2))
+    np.testing.assert_array_equal(found["same"], codes)
     model = Golden(graph).run_model({"x": codes})
     np.testing.assert_array_equal(model["y"], found["y"])
 
