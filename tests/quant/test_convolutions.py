@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from brevitas.export import export_qonnx
 from brevitas.nn import (
     QuantConv1d,
     QuantConv2d,
@@ -13,19 +14,22 @@ from brevitas.nn import (
     QuantConvTranspose2d,
     QuantEltwiseAdd,
     QuantLinear,
+    QuantReLU,
     QuantUpsamplingNearest2d,
+    TruncAvgPool2d,
 )
 from brevitas.quant import Int32Bias
 from exporting import SAMPLES, calibrate, differences
 from networks import FAMILIES, ConvLstmLinear, Quant
 from torch import Tensor, nn
+from torch.backends import mkldnn, nnpack
 
 from thresher.compiler.importer import import_model
 from thresher.compiler.integer.ir import Loop, Window
 from thresher.compiler.integer.passes.rewrite import walk
 from thresher.compiler.reference import Reference
 from thresher.compiler.streamline import streamline
-from thresher.quant import export_onnx
+from thresher.quant import ExportError, export_onnx
 from thresher.sim.equality import compare_with_reference
 from thresher.sim.inputs import random_inputs
 
@@ -124,6 +128,25 @@ class Pooled(nn.Module):
         return self.out(self.linear(x.flatten(1)))
 
 
+class Truncated(nn.Module):
+    """An average pool that drops the low bits of the sum."""
+
+    shape = (2, 8, 8)
+
+    def __init__(self, q: Quant) -> None:
+        super().__init__()
+        self.quantize = q.identity()
+        self.conv = QuantConv2d(2, 3, 3, bias=False, **q.weights())
+        self.relu = QuantReLU(q.unsigned.let(bit_width=q.bits), return_quant_tensor=True)
+        self.pool = TruncAvgPool2d(2, 2)
+        self.last = QuantConv2d(3, 2, 2, bias=False, **q.weights())
+        self.out = q.identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.conv(self.quantize(x)))
+        return self.out(self.last(self.pool(x))).value
+
+
 NETWORKS = [Images, Signals, Decoder, Pooled]
 
 
@@ -153,6 +176,22 @@ def test_equals_brevitas_and_becomes_integers(
     export_onnx(module, x[:2], tmp_path / "net.onnx")
     assert sum(differences(module, tmp_path / "net.onnx", {"x": x})) == 0
     assert Window in assert_integers(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("family", ["float8", "pow2_8", "pow2_4"])
+def test_truncating_pools_through_qonnx(family: str, tmp_path: Path) -> None:
+    """QCDQ cannot say it, so that `export_onnx` refuses it; Brevitas' QONNX export can."""
+    module, x = built(Truncated, family)
+    with pytest.raises(ExportError, match="pool.trunc_quant: a quantiser must be a plain"):
+        export_onnx(module, x[:2], tmp_path / "net.onnx")
+    path = tmp_path / "trunc.onnx"
+    export_qonnx(module, args=x[:1], export_path=str(path), dynamo=False, opset_version=19)
+    reference = Reference(path, {})
+    (name,) = reference.inputs
+    found = next(iter(reference.run({name: x[:, None].numpy()}).values()))[:, 0]
+    with torch.no_grad(), mkldnn.flags(enabled=False), nnpack.flags(enabled=False):
+        assert (found == module(x).numpy()).all()
+    assert Window in assert_integers(path)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
