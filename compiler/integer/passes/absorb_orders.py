@@ -77,7 +77,7 @@ class _Absorb(Rewriter):
         rows = source.index.reshape(-1, width)
         first = np.arange(len(rows))[:, None] * width
         order = rows[0]
-        if (rows - first != order).any() or order.max() >= width or order.min() < 0:
+        if (rows - first != order).any() or (np.sort(order) != np.arange(width)).any():
             return None
         weights = np.empty_like(node.weights)
         weights[order] = node.weights

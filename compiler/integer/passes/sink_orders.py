@@ -4,7 +4,7 @@
    behind, channels and constant moved along.
 2. The same of a Reorder that drops elements and turns axes: what drops stays, the turn goes behind.
 3. Binary of two tensors, one of them turned so: the Reorder behind, where the other one is turned
-   alike, or is an input of the block, which is then turned instead.
+   alike, or is an input of the block (and the first is not), which is then turned instead.
 4. Concat of tensors that are all turned alike.
 5. A Reorder of a Reorder is one (the builder's doing): two turns of opposite sense are none.
 """
@@ -76,7 +76,7 @@ class _Sink(Rewriter):
         """Whether x would have to be turned in hardware if `turn` went behind."""
         made = builder.producer(self.at(x))
         if made is None:
-            return False
+            return builder.producer(turn.x) is None
         if not isinstance(made, Reorder):
             return True
         _, back = _source(turn, builder)

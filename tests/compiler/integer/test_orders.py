@@ -123,6 +123,28 @@ def test_rows_of_weights_are_turned(rng):
     assert reorders(after) == []
 
 
+def test_elements_that_are_repeated_are_no_turn(rng):
+    b = Builder()
+    x = b.input((1, 3), -8, 7, name="x")
+    after = optimised(b, [x], [b.matmul(b.reorder(x, np.array([[0, 0, 1]])), np.eye(3, dtype=int))])
+    assert len(reorders(after)) == 1
+
+
+def test_two_inputs_of_a_loop_leave_the_turn_where_it_is(rng):
+    """A sum of what is turned and what is not, both from outside: either may be turned, not both
+    in turns."""
+    b = Builder()
+    x = b.input((2, 1, 3, 2, 2), -8, 7, name="x")
+    body = b.child()
+    now, state = b.scan_input(body, x), body.input((1, 2, 2, 3), -8, 7)
+    total = body.binary("sub", now, turn(body, state, TO_PLANES))
+    pixels = body.matmul(turn(body, total, TO_PIXELS), rng.integers(-2, 3, (3, 3)))
+    update = body.step(pixels, random_function(rng, pixels.lo, pixels.hi))
+    start = np.zeros((1, 2, 2, 3), int)
+    made = b.loop(2, body, [(x, now)], [(start, state, update, "end")], [(total, "all")])
+    optimised(b, [x], list(made.outputs))
+
+
 @pytest.mark.parametrize("op", ["max", "sum"])
 def test_reductions_read_elements_as_they_stand(op, rng):
     b = Builder()
