@@ -51,9 +51,7 @@ def pad(context: Context, node: Node, operands: list[Value | None]) -> Value:
         ends = np.maximum(ends, 0)
     mode = str(node.attrs["mode"])
     if mode != "constant":
-        widths = [(int(b), int(e)) for b, e in ends]
-        repeating: Layout = lambda a: np.pad(a, widths, mode=mode)  # type: ignore[call-overload]  # noqa: E731
-        return move(context, value, repeating)
+        return move(context, value, _border(ends, mode))
     number = _number(context, operands[2] if len(operands) > 2 else None)
     if isinstance(value, Const):
         return Const(np.pad(value.array, ends, constant_values=number))
@@ -61,6 +59,11 @@ def pad(context: Context, node: Node, operands: list[Value | None]) -> Value:
         sizes = zip(value.shape, ends.sum(axis=1), strict=True)
         return Unknown(tuple(d + int(more) for d, more in sizes))
     return _filled(context, value, ends, number) if ends.any() else value
+
+
+def _border(ends: np.ndarray, mode: str) -> Layout:
+    widths = [(int(b), int(e)) for b, e in ends]
+    return lambda a: np.pad(a, widths, mode=mode)  # type: ignore[call-overload]
 
 
 def _ends(context: Context, operands: list[Value | None], rank: int) -> np.ndarray:

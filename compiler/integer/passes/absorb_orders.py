@@ -5,7 +5,8 @@
 2. A loop's state whose update is turned, or a scan output that is: the loop holds and gives it as
    it was, and the turn is done outside, once.
 3. An input of which all that reads it turns the same axes: the host sends it so turned.
-4. An output that is turned at the end: the host receives it as it was.
+4. An output that is turned at the end: the host receives it as it was. Inputs go first: what has
+   turned one of them may leave nothing to turn at the end.
 5. A Reduce of a Reorder that brings its elements side by side, where those of all channels, or of
    one alone, stand so already.
 """
@@ -55,6 +56,7 @@ class _Absorb(Rewriter):
             for x in node.inputs:
                 self.read.setdefault(x.name, []).append(node)
         self.uses = uses(graph)
+        self.turned_inputs = False
 
     def node(self, node: Node, builder: Builder) -> None:
         made = None
@@ -127,6 +129,7 @@ class _Absorb(Rewriter):
         if order is None:
             self.new[x.name] = tensor
             return replace(port, tensor=tensor)
+        self.turned_inputs = True
         back = np.arange(x.size).reshape(shape).transpose(np.argsort(order))
         self.new[x.name] = builder.reorder(tensor, back, name=x.name)
         return replace(port, tensor=tensor, order=_then(port.order, order))
@@ -164,7 +167,7 @@ class _Absorb(Rewriter):
     def output(self, port: OutputPort, builder: Builder) -> OutputPort:  # 4
         x = self.at(port.tensor)
         made = builder.producer(x)
-        if not isinstance(made, Reorder) or made.index.size != made.x.size:
+        if not isinstance(made, Reorder) or made.index.size != made.x.size or self.turned_inputs:
             return replace(port, tensor=x)
         rising = (o for o in _orders(x.shape) if _rises(made.index.transpose(o)))
         order = next(rising, None)

@@ -115,6 +115,14 @@ def test_what_only_drops_elements_turns_the_input_too(rng):
     assert after.inputs[0].order is None
 
 
+def test_a_turn_from_edge_to_edge_is_done_once(rng):
+    b = Builder()
+    x = b.input((1, 2, 3), -8, 7, name="x")
+    after = optimised(b, [x], [turn(b, b.step(x, random_function(rng, -8, 7)), (0, 2, 1))])
+    assert reorders(after) == []
+    assert (after.inputs[0].order, after.outputs[0].order) == ((0, 2, 1), None)
+
+
 def test_rows_of_weights_are_turned(rng):
     b = Builder()
     x, y = sums(b, rng)
