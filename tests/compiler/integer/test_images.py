@@ -129,7 +129,7 @@ def test_sums_that_no_accumulator_holds_are_refused() -> None:
         (lambda b, x: b.repeat(x, 0, 1), "0 x 1 times"),
     ],
 )
-def test_builder_refuses(make, words) -> None:
+def test_builder_refuses(make, words):
     b = Builder()
     with pytest.raises(ValueError, match=words):
         make(b, b.input((1, 3, 3, 3), 0, 1))
@@ -161,7 +161,7 @@ def changed(graph: IntegerGraph, kind: type, **how: object) -> IntegerGraph:
         (Reduce, {"op": "mean"}, "mean of"),
     ],
 )
-def test_checker_names_what_is_wrong(kind, how, words) -> None:
+def test_checker_names_what_is_wrong(kind, how, words):
     check(small())
     with pytest.raises(IllegalGraphError, match=words):
         check(changed(small(), kind, **how))
