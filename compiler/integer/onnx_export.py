@@ -2,8 +2,9 @@
 
 Values are integers in float32 tensors (float64 beyond 2^24, int64 beyond 2^53) of one sample, named
 as the integer graph names them. Inputs and outputs are codes, with the axes of the streams;
-quantising, dequantising and turning axes are the host's. Loops are Scans whose bodies hold MultiThreshold nodes, so that only onnx's
-ReferenceEvaluator, given that operator, runs them; qonnx runs graphs without loops.
+quantising, dequantising and turning axes are the host's. Loops are Scans whose bodies hold
+MultiThreshold nodes, so that only onnx's ReferenceEvaluator, given that operator, runs them; qonnx
+runs graphs without loops.
 """
 
 import numpy as np
