@@ -1,4 +1,5 @@
 # One command, the same for people and CI. Needs Python 3.11, g++ and make; all else goes into .venv.
+# The tests also need a Tcl interpreter: Python's tkinter or tclsh.
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin

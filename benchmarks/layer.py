@@ -60,7 +60,7 @@ def kernels() -> tuple[BroadcastMVAU, Step]:
     rng = np.random.default_rng([INPUTS, OUTPUTS, 8])
     weights = rng.integers(-127, 128, (INPUTS, OUTPUTS))
     product = BroadcastMVAU(
-        weights=weights, rows=ROWS, lanes=LANES, i_lo=-32, i_hi=31, memory="bram"
+        weights=weights, rows=ROWS, lanes=LANES, i_lo=-32, i_hi=31, memory="block"
     )
     port = product.outputs["o"]
     spread = np.sqrt((weights**2).sum(axis=0) * (32**2 / 3))[:, None]

@@ -93,23 +93,23 @@ def _packed(bits: int, x: int, products: int, published: int, **more: object) ->
 
 SHAPES = {
     "T9 104->256 W8A6": Shape(
-        104, 256, 128, 4, 8, -32, 31, memory="bram", finn=Finn(2793 + 336, 64, 208),
+        104, 256, 128, 4, 8, -32, 31, memory="block", finn=Finn(2793 + 336, 64, 208),
         published="2,793 LUT + 336 SRL, 64 DSP, 208 cycles",
     ),
     "T9 104->256 W4A4": Shape(
-        104, 256, 128, 4, 4, -8, 7, memory="bram", finn=Finn(2153, 32, 208),
+        104, 256, 128, 4, 4, -8, 7, memory="block", finn=Finn(2153, 32, 208),
         published="2,153 LUT, 32 DSP, 208 cycles",
     ),
     "T9 64->64 W8A8": Shape(
-        64, 64, 64, 8, 8, -128, 127, memory="bram", finn=Finn(1447, 32, 64),
+        64, 64, 64, 8, 8, -128, 127, memory="block", finn=Finn(1447, 32, 64),
         published="1,447 LUT, 32 DSP, 64 cycles",
     ),
     "T1 104->256 W8A6": Shape(
-        104, 256, 256, 4, 8, -32, 31, memory="bram", slow=True,
+        104, 256, 256, 4, 8, -32, 31, memory="block", slow=True,
         published="goal 128 DSP, <= 32 BRAM36, 2,500 LUT",
     ),
     "T1 b 64->256 W8A6": Shape(
-        64, 256, 256, 4, 8, -32, 31, memory="bram", slow=True, depth=64,
+        64, 256, 256, 4, 8, -32, 31, memory="block", slow=True, depth=64,
         published="the recurrent part: latency at most 6",
     ),
     "T3 21->80 W8A8": Shape(21, 80, 40, 4, 8, -128, 127, published="at most 20 DSP"),

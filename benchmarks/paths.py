@@ -67,7 +67,7 @@ def _products() -> Iterator[tuple[str, _Item]]:
         "serial 8x8": (128, 64, 8, 1, 1, _W8, True),
     }
     for name, (k, n, bits, pe, simd, ends, biased) in reduce.items():
-        for memory in ("lut", "bram") if pe * simd < k * n else ("auto",):
+        for memory in ("logic", "block") if pe * simd < k * n else ("auto",):
             bias = np.arange(n) * 37 - 90 if biased else None
             yield f"MVAU {name}, {memory}", MVAU(
                 weights=_weights(k, n, bits), bias=bias, pe=pe, simd=simd, memory=memory,
@@ -78,7 +78,7 @@ def _products() -> Iterator[tuple[str, _Item]]:
         "4x4": (32, 32, 4, 32, 4, (-8, 7)), "8x8, one row": (64, 16, 8, 1, 1, _W8),
     }  # fmt: skip
     for name, (k, n, bits, rows, lanes, ends) in broadcast.items():
-        for memory in ("lut", "bram"):
+        for memory in ("logic", "block"):
             yield f"BroadcastMVAU {name}, {memory}", BroadcastMVAU(
                 weights=_weights(k, n, bits), bias=np.arange(n) * 37 - 90, rows=rows,
                 lanes=lanes, i_lo=ends[0], i_hi=ends[1], memory=memory,
@@ -127,7 +127,7 @@ def _steps() -> Iterator[tuple[str, _Item]]:
     for form in ("search", "table", "comparators", "offset"):
         yield (
             f"Step sigmoid, biases, {form}, bram",
-            Step(function=function, lanes=2, form=form, memory="bram"),
+            Step(function=function, lanes=2, form=form, memory="block"),
         )
 
 
@@ -215,7 +215,7 @@ def _routes() -> Iterator[tuple[str, _Item]]:
     for beats, bypass in ((20, False), (1, False), (1, True)):
         name = f"LoopState of {beats} beats{', bypass' * bypass}"
         yield name, LoopState(steps=25, beats=beats, final=True, bypass=bypass, **two)
-    for depth, memory in ((64, "lut"), (1024, "lut"), (1024, "bram"), (9000, "bram")):
+    for depth, memory in ((64, "logic"), (1024, "logic"), (1024, "block"), (9000, "block")):
         words = rng.integers(0, 1 << 18, depth).tolist()
         yield f"Rom {depth} words, {memory}", partial(Rom, words=words, width=18, memory=memory)
 

@@ -1,12 +1,13 @@
-"""Wall time of the command line on the network of T1: compile, and verify 1,000 sequences.
+"""Wall time of the command line: compile three networks, and verify 1,000 sequences of T1's.
 
     python benchmarks/times.py
 
 Each command is a process of its own, timed from its start to its end, with an empty cache: nothing
-that an earlier run has built is used. The one exception is YoWASP's own cache of Yosys compiled for
-this machine, which is made at the first use after an installation and is filled before.
+that an earlier run has built is used. The exceptions are what is compiled for this machine at the
+first use after an installation, and is so before: Yosys by YoWASP, the cycle solver by Numba.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -28,6 +29,23 @@ __all__ = ["Time", "figures", "main", "timed"]
 WORK = "T1a"
 SAMPLES = 1000
 COMPILE_S, VERIFY_S = 10, 60
+_TWO = recurrent(
+    "two", cells=("lstm", "lstm"), hidden=12, features=6, steps=12, bits=6, bias="int32",
+    direction="both", outputs=("h",), head="linear",
+)  # fmt: skip
+_TURNS = recurrent(
+    "turns", cells=("lstm",), hidden=8, features=6, steps=20, bits=6, bias="int32"
+)  # fmt: skip
+OTHERS = (
+    (
+        "C1b", "two LSTMs in both directions and a linear layer, 63 kernels within 12,000 LUT, "
+        "40 DSP and 10 BRAM36", _TWO, ("--budget", "lut=12000,dsp=40,bram=10"), 20,
+    ),
+    (
+        "C1c", "an LSTM (6 -> 8), 16 sequences taking turns", _TURNS, ("--interleave", "16"), 5,
+    ),
+)  # fmt: skip
+"""Name, what it is, the model, options of compile, seconds at most."""
 
 
 @dataclass(frozen=True)
@@ -69,26 +87,40 @@ def measure() -> tuple[Time, Time]:
     with tempfile.TemporaryDirectory(prefix="thresher-times-") as folder:
         root = Path(folder)
         run_yosys("help", root)
+        importlib.import_module("thresher.compiler.schedule.firing")
         model, out = root / "model.onnx", root / "out"
         onnx.save(recurrent("t1", **work.model).model, model)  # type: ignore[arg-type]
         budget = ",".join(f"{name}={most}" for name, most in work.budget.items())
         fps = 100e6 / (work.cycles * steps)
         options = ["--target-fps", f"{fps}", "--budget", budget, "--clock-mhz", "100"]
-        compiling = timed(["compile", model, "-o", out, *options], root / "cache")
+        compiled = timed(["compile", model, "-o", out, *options], root / "cache")
         verifying = timed(["verify", out, "--samples", str(SAMPLES)], root / "cache")
-    return compiling, verifying
+    return compiled, verifying
+
+
+def compiling(model: onnx.ModelProto, options: Sequence[str]) -> Time:
+    """The time to compile a model."""
+    with tempfile.TemporaryDirectory(prefix="thresher-times-") as folder:
+        root = Path(folder)
+        onnx.save(model, root / "model.onnx")
+        arguments = ["compile", root / "model.onnx", "-o", root / "out", *options]
+        return timed(arguments, root / "cache")
 
 
 def figures() -> list[Figure]:
-    """Both times."""
-    compiling, verifying = measure()
+    """All times."""
+    compiled, verifying = measure()
     model = WORKS[WORK].model
     net = f"the network of {WORK} (LSTM {model['features']} -> {model['hidden']})"
-    compiled = f"thresher compile of {net}, model file to Verilog"
-    verified = f"thresher verify of {net}, {SAMPLES:,} sequences on Verilator, build included"
+    compiles = f"thresher compile of {net}, model file to Verilog"
+    verifies = f"thresher verify of {net}, {SAMPLES:,} sequences on Verilator, build included"
     return [
-        _figure("C1", compiled, compiling, COMPILE_S),
-        _figure("V1", verified, verifying, VERIFY_S),
+        _figure("C1", compiles, compiled, COMPILE_S),
+        *(
+            _figure(name, f"thresher compile of {what}", compiling(zoo.model, options), most)
+            for name, what, zoo, options, most in OTHERS
+        ),
+        _figure("V1", verifies, verifying, VERIFY_S),
     ]
 
 

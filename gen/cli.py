@@ -1,31 +1,47 @@
-"""The command line: `thresher compile | verify | run | synth`."""
+"""The command line: `thresher compile | verify | run | synth | build | boards`."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from thresher.compiler.errors import ThresherError
+from thresher.gen.arguments import (
+    ENGINE,
+    Parser,
+    compile_options,
+    engine_option,
+    run_options,
+    whole,
+)
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISUSED, _NOT_BUILT, _INTERRUPTED = 1, 2, 3, 130
 _SEEDS = 1 << 32
 _SAMPLES = 16
 
 Say = Callable[[str], None]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from thresher.gen.compiled import Compiled
+
+    Predict = Callable[[Compiled, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 only when everything asked for held, 1 when a verification failed, 2 for
-    a user's mistake, 130 when interrupted."""
+    """Run one command; 0 only when everything asked for held, 1 when a verification or a build
+    failed, 2 for a user's mistake, 3 for a project that Vivado has not run, 130 when
+    interrupted."""
     try:
         args = _parser().parse_args(argv)
         with _terminable():
@@ -40,6 +56,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
+
+
+def script() -> int:
+    """`main` in a process of its own.
+
+    Without Python's search for cyclic garbage, which takes a third of the time, also at the end:
+    a command keeps nearly all that it makes, and its process ends soon.
+    """
+    gc.disable()
+    try:
+        return main()
+    finally:
+        gc.freeze()
 
 
 def _refused(error: ThresherError, status: int) -> int:
@@ -75,7 +104,8 @@ def _say(quiet: bool) -> Say:
 
 
 def _compile(args: argparse.Namespace, say: Say) -> int:
-    from thresher.compiler.schedule.folding import read_folding
+    from thresher.boards.registry import get_board
+    from thresher.compiler.schedule.foldingfile import read_folding
     from thresher.gen import show
     from thresher.gen.compiled import compile_model
     from thresher.gen.folder import check_writable, save_folder
@@ -84,7 +114,7 @@ def _compile(args: argparse.Namespace, say: Say) -> int:
     out = Path(args.out)
     check_writable(out)
     options = CompileOptions(
-        board=args.board,
+        board=get_board(args.board).target if args.board is not None else None,
         clock_mhz=args.clock_mhz,
         target_fps=args.target_fps,
         max_latency_us=args.max_latency_us,
@@ -134,22 +164,42 @@ def _run(args: argparse.Namespace, say: Say) -> int:
     from thresher.gen.folder import load_folder
     from thresher.sim.engine import SimulationError
     from thresher.sim.inputs import check_output, load_inputs, save_outputs
-    from thresher.sim.top import predict
 
-    output = Path(args.output)
+    output, (way, predict) = Path(args.output), _predictor(args)
     compiled = load_folder(Path(args.out), say=say)
     graph = compiled.streamlined.graph
     check_output(output, [o.name for o in graph.outputs])
     inputs = load_inputs(Path(args.input), graph)
-    say(f"running {args.engine}")
+    say(f"running {way}")
     try:
-        outputs = predict(compiled, args.engine, inputs)
+        outputs = predict(compiled, inputs)
     except SimulationError as e:
         return _refused(e, _FAILED)
     save_outputs(output, outputs)
     for name, array in outputs.items():
         print(f"{name}: {array.dtype} {array.shape} -> {output}")
     return 0
+
+
+def _predictor(args: argparse.Namespace) -> "tuple[str, Predict]":
+    """What runs the model, by name and as a function: an engine or a board.
+
+    :raises ThresherError: the options do not fit together.
+    """
+    told = {n: getattr(args, n) for n in ("simulate", "port", "baud", "spi")}
+    if args.board is None:
+        from thresher.sim.top import predict
+
+        if given := [n for n, value in told.items() if value]:
+            raise ThresherError(f"--{given[0]} needs a board; give --board")
+        engine = args.engine or ENGINE
+        return engine, lambda compiled, inputs: predict(compiled, engine, inputs)
+    from thresher.boards.run import BoardOptions, predict_on_board
+
+    if args.engine is not None:
+        raise ThresherError("--engine and --board exclude each other; leave one out")
+    options = BoardOptions(args.board, **told)
+    return args.board, lambda compiled, inputs: predict_on_board(compiled, options, inputs)
 
 
 def _synth(args: argparse.Namespace, say: Say) -> int:
@@ -167,94 +217,65 @@ def _synth(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+def _build(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards import show
+    from thresher.boards.vivado.build import Failed, NotRun, build_out
 
-    def error(self, message: str) -> NoReturn:
-        raise ThresherError(f"{message}; see {self.prog} --help")
-
-
-def _whole(least: int, below: int | None = None) -> Callable[[str], int]:
-    """A whole number from `least` on."""
-
-    def convert(text: str) -> int:
-        digits = text.isascii() and text.isdigit() and len(text) < 20
-        if digits and least <= int(text) and (below is None or int(text) < below):
-            return int(text)
-        bound = f"of at least {least}" + (f" and below {below}" if below else "")
-        raise argparse.ArgumentTypeError(f"must be a whole number {bound}, not '{text}'")
-
-    return convert
+    done = build_out(Path(args.out), args.board, args.baud, run=not args.project_only, say=say)
+    if isinstance(done, Failed):
+        return _refused(ThresherError(done.cause), _FAILED)
+    print(show.build(done))
+    return _NOT_BUILT if isinstance(done, NotRun) and not args.project_only else 0
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as e:
-        raise argparse.ArgumentTypeError(f"must be a number, not '{text}'") from e
+def _boards(args: argparse.Namespace, say: Say) -> int:
+    from thresher.boards import show
+
+    print(show.boards())
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="thresher", description="Bit-exact FPGA accelerators from quantised networks."
     )
     parser.add_argument("--version", action="version", version=f"thresher {version('thresher')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _compile_options(_command(commands, "compile", _compile, "an ONNX model to Verilog in OUT"))
+    compile_options(_command(commands, "compile", _compile, "an ONNX model to Verilog in OUT"))
     verify = _command(commands, "verify", _verify, "compare RTL, integers and the model file")
     verify.add_argument("out", metavar="OUT", help="folder of thresher compile")
     verify.add_argument("--input", metavar="FILE", help=".npy or .npz, stacked over samples")
     verify.add_argument(
-        "--samples", type=_whole(1), metavar="N", help="random samples (16 or more), or the first N"
+        "--samples", type=whole(1), metavar="N", help="random samples (16 or more), or the first N"
     )
     verify.add_argument(
-        "--seed", type=_whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
+        "--seed", type=whole(0, _SEEDS), default=0, help="of random samples and stalls (0)"
     )
-    _engine(verify, "amaranth", "verilator")
+    engine_option(verify, "amaranth", "verilator", default=ENGINE)
     verify.add_argument("--stalls", action="store_true", help="run again with random stalls")
-    run = _command(commands, "run", _run, "outputs of the model for given inputs")
-    run.add_argument("out", metavar="OUT", help="folder of thresher compile")
-    run.add_argument("--input", metavar="FILE", required=True, help=".npy or .npz")
-    run.add_argument("--output", metavar="FILE", required=True, help=".npy or .npz")
-    _engine(run, "golden", "amaranth", "verilator")
+    run_options(_command(commands, "run", _run, "outputs of the model for given inputs"))
     synth = _command(commands, "synth", _synth, "area and depth by Yosys, for xc7")
     synth.add_argument("out", metavar="OUT", help="folder of thresher compile")
+    build = _command(commands, "build", _build, "a Vivado project, and its bitstream")
+    build.add_argument("out", metavar="OUT", help="folder of thresher compile")
+    build.add_argument("--board", metavar="B", required=True, help="see thresher boards")
+    build.add_argument("--baud", type=whole(1), metavar="N", help="of a UART (the board's)")
+    build.add_argument("--project-only", action="store_true", help="do not run Vivado")
+    _command(commands, "boards", _boards, "the boards that --board knows")
     return parser
 
 
 def _command(
-    commands: "argparse._SubParsersAction[_Parser]",
+    commands: "argparse._SubParsersAction[Parser]",
     name: str,
     function: Callable[[argparse.Namespace, Say], int],
     text: str,
-) -> _Parser:
+) -> Parser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.add_argument("--quiet", action="store_true", help="print results only")
     parser.set_defaults(command=function)
     return parser
 
 
-def _engine(parser: argparse.ArgumentParser, *choices: str) -> None:
-    parser.add_argument("--engine", choices=choices, default="verilator", help="(verilator)")
-
-
-def _compile_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("model", metavar="MODEL.onnx", help="QCDQ, QONNX or FINN-ONNX")
-    add("-o", "--out", metavar="OUT", required=True, help="folder to write")
-    add("--board", metavar="B", help="its capacity and clock are taken")
-    add("--clock-mhz", type=_number, metavar="F", help="clock (the board's, or 100)")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--target-fps", type=_number, metavar="N", help="samples a second to reach")
-    target.add_argument("--max-latency-us", type=_number, metavar="N", help="of one frame")
-    add("--seq-len", type=_whole(1), metavar="T", help="length of a symbolic sequence axis")
-    add(
-        "--interleave", type=_whole(1), default=1, metavar="N",
-        help="sequences that take turns in the recurrence (1)",
-    )  # fmt: skip
-    add("--budget", metavar="lut=N,dsp=N,bram=N", help="limits on resources")
-    add("--folding", metavar="F.json", help="foldings of kernels, as OUT/folding.json has them")
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script())

@@ -15,6 +15,7 @@ from thresher.compiler.reference import Reference
 from thresher.compiler.schedule import ScheduleOptions, schedule
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.streamline import Streamlined, streamline
+from thresher.gen.collection import uncollected
 from thresher.gen.elaborate import Top
 from thresher.gen.options import CompileOptions
 from thresher.gen.verilog import to_verilog
@@ -61,7 +62,13 @@ class Compiled:
         """Digest of the model."""
         return hashlib.sha256(self.model).hexdigest()
 
+    @property
+    def verilog_sha256(self) -> str:
+        """Digest of the Verilog."""
+        return hashlib.sha256(self.verilog.encode()).hexdigest()
 
+
+@uncollected()
 def compile_model(
     path: str | Path, options: CompileOptions | None = None, *, say: Say | None = None
 ) -> Compiled:

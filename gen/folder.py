@@ -6,12 +6,15 @@
 | `thresher.json` | format, version, options, digests |
 | `rtl/thresher_top.v` | the Verilog that every engine and board uses |
 | `streamlined.onnx`, `graph.txt` | the integer graph for Netron and qonnx, and for people |
-| `folding.json` | the folding of every kernel, to edit and give back with `--folding` |
+| `folding.json` | every kernel's folding and every FIFO, to edit and give back with `--folding` |
 | `report.json` | kernels, cycles, resources, verification |
+| `build/B` | a project of `thresher build` for board B, with `project.json`; what Vivado left |
 """
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,19 +23,23 @@ from pathlib import Path
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.onnx_export import to_onnx
 from thresher.compiler.integer.text import to_text
-from thresher.compiler.schedule.folding import read_folding, written
+from thresher.compiler.schedule.foldingfile import read_folding, written
 from thresher.gen.compiled import TOP_NAME, Compiled, compile_model
 from thresher.gen.files import check_folder, replace_file, staged_folder
 from thresher.gen.options import CompileOptions
 from thresher.gen.report import compile_report
 
-__all__ = ["check_writable", "load_folder", "read_report", "save_folder", "save_report"]
+__all__ = [
+    "BUILD", "PROJECT_STAMP",
+    "check_writable", "load_folder", "read_report", "save_folder", "save_report",
+]  # fmt: skip
 
 FORMAT = 1
 _MODEL, _STAMP, _REPORT, _FOLDING = "model.onnx", "thresher.json", "report.json", "folding.json"
 _VERILOG = f"rtl/{TOP_NAME}.v"
 _FILES = {_MODEL, _STAMP, _REPORT, _FOLDING, _VERILOG, "streamlined.onnx", "graph.txt"}
 _AGAIN = "run thresher compile again"
+BUILD, PROJECT_STAMP = "build", "project.json"
 
 
 def check_writable(out: Path) -> None:
@@ -45,10 +52,10 @@ def check_writable(out: Path) -> None:
             raise ThresherError(f"output '{out}' is a file; give a folder")
         if Path.cwd().is_relative_to(out.resolve()):
             raise ThresherError(f"output '{out}' is the current folder; give a folder below it")
-        found = [p.relative_to(out).as_posix() for p in out.rglob("*") if not p.is_dir()]
+        found = {p.relative_to(out).as_posix() for p in out.rglob("*") if not p.is_dir()}
     except (OSError, RuntimeError) as e:  # RuntimeError: a loop of symbolic links
         raise ThresherError(f"output '{out}' cannot be read ({e}); give another folder") from e
-    foreign = sorted(f for f in found if f not in _FILES or _STAMP not in found)
+    foreign = sorted(f for f in found if not _is_ours(f, found) or _STAMP not in found)
     if foreign:
         raise ThresherError(
             f"output '{out}' holds '{foreign[0]}', which thresher did not write; "
@@ -57,8 +64,17 @@ def check_writable(out: Path) -> None:
     check_folder(out)
 
 
+def _is_ours(name: str, found: set[str]) -> bool:
+    """Vivado leaves files of any name in a project, so that is known by its stamp."""
+    folder, _, rest = name.partition("/")
+    project = f"{BUILD}/{rest.partition('/')[0]}/{PROJECT_STAMP}"
+    return name in _FILES or (folder == BUILD and project in found)
+
+
 def save_folder(compiled: Compiled, out: Path) -> None:
     """Write OUT; an earlier OUT is replaced as a whole, and stays where writing fails.
+
+    Projects in it stay where the Verilog is still the same.
 
     :raises ThresherError: OUT cannot be written, or holds something else.
     """
@@ -69,6 +85,12 @@ def save_folder(compiled: Compiled, out: Path) -> None:
         for name, data in files.items():
             (stage / name).parent.mkdir(exist_ok=True)
             (stage / name).write_bytes(data)
+        if (out / BUILD).is_dir() and _same(out / _VERILOG, files[_VERILOG]):
+            shutil.copytree(out / BUILD, stage / BUILD, symlinks=True, copy_function=os.link)
+
+
+def _same(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
 
 
 def _contents(compiled: Compiled) -> dict[str, bytes]:
@@ -76,7 +98,7 @@ def _contents(compiled: Compiled) -> dict[str, bytes]:
         "format": FORMAT,
         "version": version("thresher"),
         "model_sha256": compiled.model_sha256,
-        "verilog_sha256": _digest(compiled.verilog.encode()),
+        "verilog_sha256": compiled.verilog_sha256,
         "options": compiled.options.to_dict(),
     }
     graph = compiled.streamlined.graph
@@ -101,8 +123,8 @@ def load_folder(out: Path, *, say: Callable[[str], None] | None = None) -> Compi
     if _digest(_read(out, _MODEL)) != stamp["model_sha256"]:
         raise _edited(out, _MODEL)
     try:
-        options = CompileOptions(**stamp["options"])  # type: ignore[arg-type]
-    except (TypeError, AttributeError) as e:
+        options = CompileOptions.from_dict(stamp["options"])  # type: ignore[arg-type]
+    except (TypeError, AttributeError, KeyError) as e:
         raise _edited(out, _STAMP) from e
     folded = replace(options, folding=read_folding(out / _FOLDING))
     made = replace(compile_model(out / _MODEL, folded, say=say), options=options)

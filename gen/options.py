@@ -3,34 +3,54 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from thresher.compiler.errors import ThresherError
-from thresher.compiler.schedule.capacity import Capacity, get_board
+from thresher.compiler.schedule.capacity import Capacity
 
-__all__ = ["CompileOptions", "parse_budget"]
+__all__ = ["CompileOptions", "Target", "parse_budget"]
 
-_RESOURCES = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram": "bram36", "lutram": "lutram"}
+_RESOURCES = {
+    "lut": "lut", "ff": "ff", "lutram": "lutram", "dsp": "dsp", "bram": "bram36", "uram": "uram",
+}  # fmt: skip
+"""What `--budget` may limit -> the field of `Capacity`, whose units count."""
+
 _DEFAULT_MHZ = 100.0
 _BUDGET_FORM = "lut=8000,dsp=20,bram=10"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The board that a design is for, as far as compiling needs it; `boards.registry` has them.
+
+    :param name: of the board.
+    :param capacity: what its FPGA holds.
+    :param clock_mhz: the clock where the user asks for none.
+    """
+
+    name: str
+    capacity: Capacity
+    clock_mhz: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompileOptions:
     """Options of `thresher compile`; names are those of the command line.
 
-    :param board: name of a board, whose capacity and default clock are taken.
+    :param board: its capacity and default clock are taken: `get_board(name).target`.
     :param clock_mhz: clock in MHz; the board's own, or 100, where None.
     :param target_fps: samples a second to reach with the least area.
     :param max_latency_us: microseconds a frame may take.
     :param interleave: samples that take turns in the recurrence: so many make up one frame.
     :param seq_len: length of a symbolic sequence axis.
-    :param budget: limits by resource (lut, ff, dsp, bram, lutram), below the board's.
+    :param budget: limits by resource: lut, ff, lutram, dsp, bram (blocks of 36 Kbit), uram (of 288
+        Kbit). Beside a board's the lesser counts.
     :param folding: kernel -> folding, for kernels that shall not be folded automatically.
     :raises ThresherError: a value is out of range, or names what does not exist.
     :raises TypeError: a value is of the wrong type.
     """
 
-    board: str | None = None
+    board: Target | None = None
     clock_mhz: float | None = None
     target_fps: float | None = None
     max_latency_us: float | None = None
@@ -54,22 +74,22 @@ class CompileOptions:
                 raise TypeError(f"budget of {name} must be an int, not {limit!r}")
             if limit < 0:
                 raise ThresherError(f"--budget {name} must be at least 0, not {limit}; give more")
-        if self.board is not None:
-            get_board(self.board)
+        if self.board is not None and not isinstance(self.board, Target):
+            raise TypeError(f"board must be a Target (get_board(name).target), not {self.board!r}")
 
     @property
     def mhz(self) -> float:
         """The clock in MHz."""
         if self.clock_mhz is not None:
             return self.clock_mhz
-        return get_board(self.board).clock_mhz if self.board else _DEFAULT_MHZ
+        return self.board.clock_mhz if self.board else _DEFAULT_MHZ
 
     @property
     def capacity(self) -> Capacity | None:
         """The limits of board and budget together; None without either."""
         if self.board is None and not self.budget:
             return None
-        capacity = get_board(self.board).capacity if self.board else Capacity()
+        capacity = self.board.capacity if self.board else Capacity()
         limits = {}
         for name, limit in self.budget.items():
             key = _RESOURCES[name]
@@ -78,8 +98,19 @@ class CompileOptions:
         return replace(capacity, **limits)
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON; `CompileOptions(**d)` gives it back."""
+        """For JSON; `from_dict` gives it back."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "CompileOptions":
+        """What `to_dict` made.
+
+        :raises TypeError: it is something else.
+        """
+        board = stored.get("board")
+        if isinstance(board, Mapping):
+            board = Target(**{**board, "capacity": Capacity(**board["capacity"])})
+        return cls(**{**stored, "board": board})
 
 
 def _check(name: str, value: object, kinds: tuple[type, ...]) -> None:

@@ -5,7 +5,6 @@ from dataclasses import asdict, fields, is_dataclass
 
 import numpy as np
 
-from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.design import TopPort
 from thresher.compiler.schedule.links import estimate, links
 from thresher.compiler.schedule.utilisation import busy_cycles, utilisation
@@ -14,17 +13,16 @@ from thresher.rtl.binding import memory_style
 from thresher.rtl.fanout import core
 from thresher.rtl.kernel import Kernel, Port
 
-__all__ = ["compile_report", "with_synthesis", "with_verification"]
+__all__ = ["compile_report", "with_build", "with_synthesis", "with_verification"]
 
 
 def compile_report(compiled: Compiled) -> dict[str, object]:
     """The report of a fresh compilation: nothing simulated, synthesised or verified yet."""
     design, options = compiled.design, compiled.options
-    board = get_board(options.board) if options.board else None
     busy, shares = busy_cycles(design), utilisation(design)
     return {
         "model": {"name": design.name, "sha256": compiled.model_sha256},
-        "board": options.board,
+        "board": options.board.name if options.board else None,
         "clock_mhz": options.mhz,
         "inputs": {p.name: _top_port(p) for p in design.inputs},
         "outputs": {p.name: _top_port(p) for p in design.outputs},
@@ -39,7 +37,8 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
                 "from": ".".join(link.source),
                 "to": ".".join(link.target),
                 "name": link.name,
-                "depth": link.fifo.depth,
+                "depth": link.depth,
+                "least_depth": design.fifo_least.get(link.edge, link.depth),
                 "memory": memory_style(link.fifo),
             }
             for link in links(design)
@@ -52,7 +51,8 @@ def compile_report(compiled: Compiled) -> dict[str, object]:
         "resources": {
             "estimated": asdict(estimate(design)),
             "yosys": None,
-            "capacity": asdict(board.capacity) if board else None,
+            "capacity": asdict(options.board.capacity) if options.board else None,
+            "limits": asdict(options.capacity) if options.capacity else None,
         },
         "verify": {"samples": 0, "mismatches": None},
     }
@@ -130,3 +130,12 @@ def with_synthesis(report: Mapping[str, object], yosys: Mapping[str, object]) ->
     resources = report["resources"]
     assert isinstance(resources, Mapping)
     return {**report, "resources": {**resources, "yosys": dict(yosys)}}
+
+
+def with_build(
+    report: Mapping[str, object], board: str, result: Mapping[str, object]
+) -> dict[str, object]:
+    """The report with what Vivado found for a board, under "vivado"."""
+    before = report.get("vivado", {})
+    assert isinstance(before, Mapping)
+    return {**report, "vivado": {**before, board: dict(result)}}

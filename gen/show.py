@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thresher.compiler.schedule.capacity import get_board
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.utilisation import utilisation
@@ -29,6 +28,7 @@ def compiled(result: Compiled, out: Path) -> str:
     """After `thresher compile`."""
     design, mhz = result.design, result.options.mhz
     area = estimate(design)
+    blocks = f"{area.bram18 / 2:g} BRAM36" + (f", {area.uram} URAM" if area.uram else "")
     kernels = ", ".join(
         f"{name} {folding['pe']}x{folding['simd']}"
         for name, folding in design.folding.items()
@@ -46,7 +46,7 @@ def compiled(result: Compiled, out: Path) -> str:
             ("interval", _time(design.predicted.interval, mhz)),
             (
                 "estimated (xc7)",
-                f"{area.lut} LUT, {area.ff} FF, {area.dsp} DSP, {area.bram18 / 2:g} BRAM36",
+                f"{area.lut} LUT, {area.ff} FF, {area.dsp} DSP, {blocks}",
             ),
             ("written", f"{out / 'rtl' / (TOP_NAME + '.v')}"),
         ]
@@ -78,7 +78,7 @@ def _time(cycles: int, mhz: float) -> str:
 def synthesised(result: Compiled, areas: "DesignSynthesis") -> str:
     """After `thresher synth`: sums over kernels and FIFOs, beside the board's capacity."""
     total, board = areas.total, result.options.board
-    capacity = get_board(board).capacity if board else None
+    capacity = board.capacity if board else None
     rows = [("Yosys, xc7", "sum of all kernels and FIFOs")]
     for name, used, limit in (
         ("LUT", total.lut, capacity and capacity.lut),
@@ -87,7 +87,7 @@ def synthesised(result: Compiled, areas: "DesignSynthesis") -> str:
         ("DSP48E1", total.dsp, capacity and capacity.dsp),
         ("BRAM36", total.bram, capacity and capacity.bram36),
     ):
-        share = f" of {limit} on {board} ({used / limit:.0%})" if limit else ""
+        share = f" of {limit} on {board.name} ({used / limit:.0%})" if board and limit else ""
         rows.append((name, f"{used:g}{share}"))
     if total.path_ns is not None:
         rows.append(("longest path", f"{total.path_ns:.2f} ns before routing, {total.depth} cells"))

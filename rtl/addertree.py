@@ -4,21 +4,25 @@ The interval of every partial sum is exact, taken fold by fold; above the width 
 all is cut off, as sums modulo 2**width stay right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value, signed
 
-from thresher.rtl.kernel import Resources, element_shape
+from thresher.rtl.kernel import element_shape
 
 __all__ = [
     "Term",
+    "join",
+    "leaves",
+    "levels_of",
     "product_terms",
     "signed_digits",
+    "stages_of",
     "sum_terms",
-    "tree_resources",
     "tree_stages",
+    "widths",
 ]
 
 _LEVELS_A_STAGE = 2
@@ -29,21 +33,25 @@ class Term:
     """A summand.
 
     :param value: what is summed.
-    :param lo: int64, the least value in each fold (an array of any one shape, or a scalar).
+    :param lo: int64, the least value in each fold (an array of any one shape), or an int.
     :param hi: the greatest.
     :param negative: the summand is subtracted.
     :param shift: its lowest bits that are always 0.
+    :param source: what it is a multiple of, by a power of two: equal ones can be made once. None
+        where nobody needs to know.
     """
 
     value: Value
-    lo: np.ndarray | np.int64
-    hi: np.ndarray | np.int64
+    lo: np.ndarray | int
+    hi: np.ndarray | int
     negative: bool = False
     shift: int = 0
+    source: Hashable = None
 
     def shape(self, width: int | None = None) -> Shape:
         """The narrowest shape; of sums modulo 2**width, no wider than that."""
-        shape = element_shape(int(np.min(self.lo)), int(np.max(self.hi)))
+        lo = self.lo if isinstance(self.lo, int) else int(self.lo.min())
+        shape = element_shape(lo, self.hi if isinstance(self.hi, int) else int(self.hi.max()))
         return shape if width is None or shape.width <= width else signed(width)
 
 
@@ -64,15 +72,21 @@ def signed_digits(number: int) -> list[tuple[int, bool]]:
     return digits
 
 
-def product_terms(value: Value, lo: int, hi: int, factor: int) -> list[Term]:
-    """`value * factor` as shifted summands, for `value` in [lo, hi]."""
+def product_terms(
+    value: Value, lo: int, hi: int, factor: int, source: Hashable = None, *, made: bool = True
+) -> list[Term]:
+    """`value * factor` as shifted summands, for `value` in [lo, hi].
+
+    :param source: of the terms.
+    :param made: with their values; else all of them but these.
+    """
     return [
-        Term(value << shift, np.int64(lo << shift), np.int64(hi << shift), negative, shift)
+        Term(value << shift if made else value, lo << shift, hi << shift, negative, shift, source)
         for shift, negative in signed_digits(factor)
     ]
 
 
-def _join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
+def join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
     """The sum of two terms; where it is not `made`, all but its value."""
     shift = min(a.shift, b.shift)
     if a.negative == b.negative:
@@ -88,19 +102,19 @@ def _join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
     return replace(total, value=bits.as_signed() if shape.signed else bits)
 
 
-def _leaves(terms: Sequence[Term]) -> list[Term]:
+def leaves(terms: Sequence[Term]) -> list[Term]:
     """The terms, and a zero to subtract from where all are subtracted."""
     if all(term.negative for term in terms):
-        return [Term(Const(0), np.int64(0), np.int64(0)), *terms]
+        return [Term(Const(0), 0, 0), *terms]
     return list(terms)
 
 
 def _next_level(level: list[Term], width: int, *, made: bool = True) -> list[Term]:
-    pairs = [_join(level[k], level[k + 1], width, made=made) for k in range(0, len(level) - 1, 2)]
+    pairs = [join(level[k], level[k + 1], width, made=made) for k in range(0, len(level) - 1, 2)]
     return pairs + level[2 * len(pairs) :]
 
 
-def _levels(count: int, stages: int) -> list[int]:
+def levels_of(count: int, stages: int) -> list[int]:
     """Levels of adders in each stage; a single one, where their number is odd, comes first."""
     depth = (count - 1).bit_length()
     levels = [depth % _LEVELS_A_STAGE] if depth % _LEVELS_A_STAGE else []
@@ -110,28 +124,20 @@ def _levels(count: int, stages: int) -> list[int]:
 
 def tree_stages(terms: Sequence[Term]) -> int:
     """Register stages that the sum of these terms needs; none for a single one or none at all."""
-    return len(_levels(len(_leaves(terms)), 0))
+    return stages_of(len(leaves(terms)))
 
 
-def tree_resources(
-    terms: Sequence[Term], *, width: int, stages: int, in_dsp: bool = False
-) -> Resources:
-    """The estimate for `sum_terms`: a LUT per bit of every adder, an FF per bit of register.
+def stages_of(count: int) -> int:
+    """Register stages that the sum of so many terms needs, of which not all are subtracted."""
+    return len(levels_of(max(1, count), 0))
 
-    :param in_dsp: the terms are products of DSP blocks, which do the first level themselves.
-    """
-    level = _leaves(terms)
-    lut = ff = 0
-    for stage, levels in enumerate(_levels(len(level), stages)):
-        for step in range(levels):
-            below = [max(a.shift, b.shift) for a, b in zip(level[::2], level[1::2], strict=False)]
-            level = _next_level(level, width, made=False)
-            if not (in_dsp and stage == step == 0):
-                joined = zip(level, below, strict=False)
-                lut += sum(max(0, term.shape(width).width - shift) for term, shift in joined)
-        if not (in_dsp and stage == 0 and levels == 1):
-            ff += sum(term.shape(width).width - term.shift for term in level)
-    return Resources(lut=lut, ff=ff)
+
+def widths(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """int64: of each interval the width of `element_shape`."""
+    powers = 1 << np.arange(63)
+    positive = np.searchsorted(powers, np.maximum(hi, 0), side="right")
+    negative = np.searchsorted(powers, np.maximum(-lo - 1, 0), side="right")
+    return np.where(lo < 0, np.maximum(positive, negative) + 1, np.maximum(positive, 1))
 
 
 def sum_terms(
@@ -143,8 +149,8 @@ def sum_terms(
         `tree_stages(terms)`, and stages to spare come last.
     :returns: the sum, in the last stage's register.
     """
-    level = _leaves(terms)
-    for stage, levels in enumerate(_levels(len(level), len(enables))):
+    level = leaves(terms)
+    for stage, levels in enumerate(levels_of(len(level), len(enables))):
         for _ in range(levels):
             level = _next_level(level, width)
         registered = []

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from amaranth.hdl import Const, Module, Value
 
 from thresher.rtl.addertree import (
@@ -12,7 +11,6 @@ from thresher.rtl.addertree import (
     product_terms,
     signed_digits,
     sum_terms,
-    tree_resources,
     tree_stages,
 )
 from thresher.rtl.affinefit import (
@@ -26,6 +24,7 @@ from thresher.rtl.affinefit import (
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.saturation import saturated, saturation_resources, signed_argument
 from thresher.rtl.steppipeline import StepPipeline
+from thresher.rtl.treearea import trees_resources
 
 __all__ = ["AffineConstants", "AffineStep"]
 
@@ -110,7 +109,7 @@ class AffineStep(StepPipeline):
     def _terms(self, c: AffineConstants, value: Value) -> list[Term]:
         terms = product_terms(value, *self._interval, c.m)
         if c.b or not terms:
-            terms.append(Term(Const(c.b), np.int64(c.b), np.int64(c.b)))
+            terms.append(Term(Const(c.b), c.b, c.b))
         return terms
 
     def _width(self, c: AffineConstants) -> int:
@@ -150,7 +149,7 @@ class AffineStep(StepPipeline):
         for c in self.constants:
             terms = self._terms(c, Const(0))
             products = [t for t in terms if not isinstance(t.value, Const)] or terms
-            tree = tree_resources(products, width=self._width(c), stages=self._stages)
+            tree = trees_resources([products], widths=[self._width(c)], stages=self._stages)
             saved = min(tree.ff, c.s) if tree_stages(products) == self._stages else 0
             result = element_shape(*self._limits(c)).width
             if len(products) == 1:

@@ -7,12 +7,13 @@ import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value
 from amaranth.lib import data
 
-from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_resources, tree_stages
+from thresher.rtl.addertree import Term, product_terms, sum_terms, tree_stages
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
 from thresher.rtl.operators import in_dsp, soft_product, sum_luts
 from thresher.rtl.registers import delay, register
 from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
+from thresher.rtl.treearea import trees_resources
 
 __all__ = ["MULTIPLIERS", "OPS", "Arithmetic"]
 
@@ -36,7 +37,7 @@ class Arithmetic:
     :param a: least and greatest value of `a`.
     :param b: the same of `b`, or None.
     :param constants: int64 (rows, lanes), in place of `b`; rows that are equal count as one.
-    :param memory: of the constants where there is more than one row, "auto", "lut" or "bram".
+    :param memory: of the constants where there is more than one row, "auto", "logic" or "block".
     :param multiplier: of products, one of `MULTIPLIERS`.
     :param registered: results come from a register; else, of two streams' sum, at once.
     :param late: products pass a second register, the DSP's own behind that of its multiplier.
@@ -88,14 +89,14 @@ class Arithmetic:
     @property
     def _bound(self) -> str:
         if self.rows == 1:
-            return "lut"
+            return "logic"
         return rom_memory(self.rows, self.lanes * self._constant_shape.width, self.memory)
 
     @property
     def _fetch_latency(self) -> int:
         if self.rows == 1:
             return 0
-        return 2 if self._bound == "bram" else 1
+        return 2 if self._bound == "block" else 1
 
     @property
     def latency(self) -> int:
@@ -219,18 +220,15 @@ class Arithmetic:
     def resources(self) -> Resources:
         """The estimate."""
         if self._in_trees:
-            width = self.shape.width
-            trees = (
-                tree_resources(self._terms(k, Const(0)), width=width, stages=self.latency)
-                for k in range(self.lanes)
-            )
-            return sum(trees, Resources())
+            trees = [self._terms(k, Const(0)) for k in range(self.lanes)]
+            widths = [self.shape.width] * self.lanes
+            return trees_resources(trees, widths=widths, stages=self.latency)
         lanes = (self._product() if self.op == "mul" else self._sum(k) for k in range(self.lanes))
         total = sum(lanes, Resources())
         if self.rows > 1:
             width = self.lanes * self._constant_shape.width
             total += table_resources(self.rows, width, self._bound, self._words)
-            total += Resources(ff=width if self._bound == "bram" and not total.dsp else 0)
+            total += Resources(ff=width if self._bound == "block" and not total.dsp else 0)
         return total
 
     def _product(self) -> Resources:

@@ -17,30 +17,29 @@ from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.fanout import core
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Kernel
+from thresher.rtl.lutram import RAMS
 from thresher.rtl.mvau import MVAU
 from thresher.rtl.reorder import Reorder
+from thresher.rtl.rom import MEMORIES
 from thresher.rtl.step import Step
 
-__all__ = ["STYLES", "memory_style", "memory_styles", "with_memory"]
+__all__ = ["memory_style", "memory_styles", "with_memory"]
 
-STYLES = ("logic", "lutram", "block", "ultra")
-"""All of them; Vivado calls the first two "distributed"."""
-
-_ROM = {"logic": "lut", "block": "bram"}  # as `thresher.rtl.rom` calls them
+_CONSTANT, _WRITTEN = MEMORIES[1:], RAMS[1:]  # what "auto" may come to
 
 
 def memory_styles(kernel: Kernel) -> tuple[str, ...]:
     """The styles that the kernel's memory may have; none where it has no memory, or no choice."""
     kernel = core(kernel)
     if isinstance(kernel, Reorder) or (isinstance(kernel, Fifo) and kernel.in_memory):
-        return ("lutram", "block", "ultra")
+        return _WRITTEN
     if isinstance(kernel, MVAU):
-        return ("logic", "block") if kernel.folds > 1 else ()
+        return _CONSTANT if kernel.folds > 1 else ()
     if isinstance(kernel, BroadcastMVAU):
-        return ("logic", "block") if kernel.plan.depth > 1 else ()
+        return _CONSTANT if kernel.plan.depth > 1 else ()
     if not isinstance(kernel, Step | Elementwise):
         return ()
-    return ("logic", "block") if replace(kernel, memory="bram").resources().bram18 else ()
+    return _CONSTANT if replace(kernel, memory="block").resources().bram18 else ()
 
 
 def memory_style(kernel: Kernel) -> str | None:
@@ -50,6 +49,10 @@ def memory_style(kernel: Kernel) -> str | None:
         return None
     if isinstance(kernel, Reorder | Fifo):
         return kernel.bound
+    if isinstance(kernel, MVAU):
+        return kernel.multipliers.memory_bound
+    if isinstance(kernel, BroadcastMVAU):
+        return kernel.plan.memory_bound
     return "block" if kernel.resources().bram18 else "logic"
 
 
@@ -61,7 +64,5 @@ def with_memory(kernel: Kernel, style: str) -> Kernel:
     styles = memory_styles(kernel)
     if style not in styles:
         raise ValueError(f"memory must be one of {', '.join(styles) or 'none'}, not {style!r}")
-    if isinstance(kernel, Reorder | Fifo):
-        return replace(kernel, memory=style)
-    assert isinstance(kernel, MVAU | BroadcastMVAU | Step | Elementwise)
-    return replace(kernel, memory=_ROM[style])
+    assert isinstance(kernel, Reorder | Fifo | MVAU | BroadcastMVAU | Step | Elementwise)
+    return replace(kernel, memory=style)

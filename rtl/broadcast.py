@@ -9,7 +9,15 @@ import numpy as np
 from thresher.rtl.broadcastarea import broadcast_resources
 from thresher.rtl.broadcastarray import BroadcastComponent
 from thresher.rtl.broadcastplan import BroadcastPlan
-from thresher.rtl.checks import check_choice, check_int, check_interval, integer_array, stream_rows
+from thresher.rtl.checks import (
+    check_choice,
+    check_int,
+    check_interval,
+    greatest_sum,
+    integer_array,
+    integer_bias,
+    stream_rows,
+)
 from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Kernel, Port, Resources
 from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, signed_width
@@ -33,7 +41,7 @@ class BroadcastMVAU(Kernel):
     :param i_lo: least input element.
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: "dsp48e1", or "dsp48e2" whose operand has two bits more.
     :param pack: rows in one multiplier at most.
     :param lut_groups: beats of a pass, the last ones, whose multipliers are built from LUTs.
@@ -61,10 +69,7 @@ class BroadcastMVAU(Kernel):
         object.__setattr__(self, "weights", weights)
         n = weights.shape[1]
         if self.bias is not None:
-            bias = integer_array("bias", self.bias, 1)
-            if bias.shape != (n,):
-                raise ValueError(f"bias must have shape ({n},), not {bias.shape}")
-            object.__setattr__(self, "bias", bias)
+            object.__setattr__(self, "bias", integer_bias(self.bias, n))
         check_int("rows", self.rows, 1)
         check_int("lanes", self.lanes, 1)
         check_int("pack", self.pack, 1)
@@ -95,8 +100,7 @@ class BroadcastMVAU(Kernel):
         if signed_width(self.i_lo, self.i_hi) > _INPUT_WIDTH:
             ends = f"[{self.i_lo}, {self.i_hi}]"
             raise ValueError(f"i must fit {_INPUT_WIDTH} signed bits, not reach {ends}")
-        bound = np.abs(self.weights).sum(axis=0) * max(abs(self.i_lo), abs(self.i_hi))
-        reach = int((bound.astype(object) + np.abs(self.biases.astype(object))).max())
+        reach = greatest_sum(self.weights, self.biases, self.i_lo, self.i_hi)
         if reach >= 1 << (_SUM_WIDTH - 1):
             raise ValueError(f"sums must stay below 2**{_SUM_WIDTH - 1}, not reach {reach}")
 

@@ -34,7 +34,7 @@ def broadcast_resources(plan: BroadcastPlan, fifo: Fifo) -> Resources:
 
 def _weights(plan: BroadcastPlan) -> Resources:
     """The memories of weights."""
-    if plan.memory_bound == "bram" or plan.depth == 1:
+    if plan.memory_bound == "block" or plan.depth == 1:
         columns = (rom_resources(plan.depth, c.width, plan.memory_bound) for c in plan.columns)
     else:
         bits = plan.words().astype(bool)

@@ -1,13 +1,14 @@
 """What a broadcast array is made of: cells, columns of weights, the turns of its groups."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from thresher.rtl.kernel import element_shape
+from thresher.rtl.broadcastcells import CellArray, Packed, packed
 from thresher.rtl.mac import MAC_LATENCY, cell_stages
-from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, PackedRows
+from thresher.rtl.packing import PackedRows
 from thresher.rtl.rom import bram36_width, rom_memory
 
 __all__ = ["MUX_BLOCK", "BroadcastPlan", "Column"]
@@ -59,12 +60,12 @@ class BroadcastPlan:
     @property
     def passes(self) -> int:
         """Times a vector goes through the array."""
-        return self.weights.shape[1] // self.rows
+        return self.array.passes
 
     @property
     def groups(self) -> int:
         """Groups, and output beats of a pass."""
-        return self.rows // self.lanes
+        return self.array.groups
 
     @property
     def pass_cycles(self) -> int:
@@ -95,83 +96,39 @@ class BroadcastPlan:
     @property
     def dsp_groups(self) -> int:
         """Groups, the first ones, whose rows share DSPs."""
-        return self.groups - self.lut_groups
+        return self.array.dsp_groups
 
     def multiplier_of(self, group: int) -> str:
         """What the group's cells are built from."""
         return "lut" if group >= self.dsp_groups else self.multiplier
 
     @cached_property
-    def _packed(self) -> tuple[int, int, list[list[PackedRows]]]:
-        found: list[tuple[int, int, list[list[PackedRows]]]] = []
-        most = min(self.pack, self.lanes, MOST_ROWS) if self.dsp_groups else 1
-        for n in range(most, 0, -1):
-            if found and len(self.split(n)) > len(found[-1][2][0]):
-                break
-            # in later passes, starts cost LUTs: then no offset where the sums stay exact without
-            offsets = {self._offset if n > 1 else 0, 0}
-            made = (self._make(n, o) for o in sorted(offsets, reverse=self.passes == 1))
-            found += [m for m in made if m is not None][:1]
-        return found[-1]
+    def array(self) -> CellArray:
+        """What does not depend on where the weights are."""
+        return CellArray(
+            weights=self.weights, biases=self.biases, rows=self.rows, lanes=self.lanes,
+            lo=self.lo, hi=self.hi, multiplier=self.multiplier, pack=self.pack,
+            lut_groups=self.lut_groups,
+        )  # fmt: skip
 
-    def _make(self, n: int, offset: int) -> tuple[int, int, list[list[PackedRows]]] | None:
-        """(offset, shift, cells) with n rows in a multiplier, or None if that is not exact."""
-        shape = (self.passes, self.inputs, self.groups, self.lanes)
-        by_pass = self.weights.reshape(self.inputs, self.passes, -1).transpose(1, 0, 2)
-        weights = np.split(by_pass.reshape(shape), self.groups, axis=2)
-        starts = self.biases + offset * self.weights.sum(axis=0)
-        starts = starts.reshape(self.passes, self.groups, self.lanes)
-        packed = np.cumsum([len(part) for part in self.split(n)])[:-1]
-        edges = [packed] * self.dsp_groups + [np.arange(1, self.lanes)] * self.lut_groups
-
-        def cells(shift: int) -> list[list[PackedRows]]:
-            return [
-                [
-                    PackedRows(
-                        weights=w, starts=s, lo=self.lo - offset, hi=self.hi - offset, shift=shift
-                    )
-                    for w, s in zip(
-                        np.split(weights[g][:, :, 0], edges[g], axis=2),
-                        np.split(starts[:, g], edges[g], axis=1),
-                        strict=True,
-                    )
-                ]
-                for g in range(self.groups)
-            ]
-
-        if n == 1:
-            return offset, 0, cells(0)
-        shared = cells(0)[: self.dsp_groups]
-        top = max(cell.digit_widths[-1] for group in shared for cell in group)
-        shift = (OPERAND_WIDTH[self.multiplier] - top) // (n - 1)
-        made = cells(shift)
-        if all(cell.is_exact for group in made for cell in group):
-            return offset, shift, made
-        return None
-
-    def split(self, n: int) -> list[np.ndarray]:
-        """The lanes of a group, by multiplier."""
-        return np.array_split(np.arange(self.lanes), -(-self.lanes // n))
-
-    @property
-    def _offset(self) -> int:
-        """What is taken from the activations, which costs an inverter, to make them signed."""
-        return 1 << element_shape(self.lo, self.hi).width - 1 if self.lo >= 0 else 0
+    @cached_property
+    def _packed(self) -> Packed:
+        return packed(self.array)
 
     @property
     def offset(self) -> int:
         """What is taken from every activation; the sums' starts make up for it."""
-        return self._packed[0]
+        return self._packed.offset
 
     @property
     def shift(self) -> int:
         """Bits of a field where rows are packed."""
-        return self._packed[1]
+        return self._packed.shift
 
     @property
-    def cells(self) -> list[list[PackedRows]]:
+    def cells(self) -> Sequence[Sequence[PackedRows]]:
         """The multipliers of each group."""
-        return self._packed[2]
+        return self._packed.cells
 
     @cached_property
     def group_bits(self) -> tuple[int, ...]:
@@ -180,7 +137,7 @@ class BroadcastPlan:
 
     @property
     def memory_bound(self) -> str:
-        """What `memory` comes to: "lut" or "bram"."""
+        """What `memory` comes to: "logic" or "block"."""
         return rom_memory(self.depth, sum(self.group_bits), self.memory)
 
     @cached_property
@@ -188,7 +145,7 @@ class BroadcastPlan:
         """The memories: as wide as a RAMB36, and so across groups; or in LUTs, one a group."""
         ends = np.cumsum(self.group_bits).tolist()
         starts = [0, *ends[:-1]]
-        if self.memory_bound == "lut":
+        if self.memory_bound == "logic":
             return [
                 Column(g, low, end - low)
                 for g, (low, end) in enumerate(zip(starts, ends, strict=True))

@@ -6,7 +6,12 @@ import numpy as np
 
 from thresher.rtl.kernel import Port
 
-__all__ = ["check_choice", "check_int", "check_interval", "integer_array", "stream_rows"]
+__all__ = [
+    "check_choice", "check_int", "check_interval", "greatest_sum", "integer_array",
+    "integer_bias", "stream_rows",
+]  # fmt: skip
+
+_SAFE = 2.0**60
 
 
 def check_int(name: str, value: object, least: int | None = None) -> None:
@@ -43,6 +48,27 @@ def integer_array(name: str, value: object, dims: int) -> np.ndarray:
     array = np.array(array, dtype=np.int64, order="C")
     array.setflags(write=False)
     return array
+
+
+def integer_bias(value: object, count: int) -> np.ndarray:
+    """A read-only int64 copy of a bias of so many elements."""
+    bias = integer_array("bias", value, 1)
+    if bias.shape != (count,):
+        raise ValueError(f"bias must have shape ({count},), not {bias.shape}")
+    return bias
+
+
+def greatest_sum(weights: np.ndarray, biases: np.ndarray, lo: int, hi: int) -> int:
+    """No sum of products, nor any part of it, exceeds this in magnitude.
+
+    :param weights: int64 (K, N).
+    :param biases: int64 (N,).
+    """
+    greatest = max(abs(lo), abs(hi))
+    about = np.abs(weights.astype(np.float64)).sum(axis=0) * greatest
+    if (about + np.abs(biases.astype(np.float64))).max() >= _SAFE:  # too much for int64
+        weights, biases = weights.astype(object), biases.astype(object)
+    return int((np.abs(weights).sum(axis=0) * greatest + np.abs(biases)).max())
 
 
 def stream_rows(name: str, value: np.ndarray, port: Port) -> np.ndarray:

@@ -100,7 +100,7 @@ class ComparatorStep(IndexedStep):
 
     @property
     def _fetch_latency(self) -> int:
-        return 0 if not self._stored else 2 if self._bound == "bram" else 1
+        return 0 if not self._stored else 2 if self._bound == "block" else 1
 
     @property
     def latency(self) -> int:
@@ -169,5 +169,5 @@ class ComparatorStep(IndexedStep):
         if self._stored:
             width = len(self._stored) * self._threshold_shape.width
             total += table_resources(self.rows, width, self._bound, self._words)
-            total += Resources(ff=width if self._bound == "bram" else 0)
+            total += Resources(ff=width if self._bound == "block" else 0)
         return total

@@ -10,7 +10,8 @@ from amaranth.utils import ceil_log2
 
 from thresher.rtl.checks import check_choice, check_int, check_interval, stream_rows
 from thresher.rtl.kernel import Kernel, Port, Resources
-from thresher.rtl.lutram import RAM_STYLE, RAMS, ram_memory, ram_resources
+from thresher.rtl.lutram import RAMS, ram_memory, ram_resources
+from thresher.rtl.rom import RAM_STYLE
 from thresher.rtl.timing import Firing, Timing, fifo_pipe
 
 __all__ = ["Fifo", "FifoControl"]

@@ -101,7 +101,7 @@ class IndexedStep(StepPipeline):
     def _looked_up(self, m: Module, lane: int, address: Value, enable: Value, name: str) -> Value:
         """The result that a table holds at (row, index)."""
         m.submodules[f"{name}_values{lane}"] = rom = Rom(
-            words=self._values(lane), width=self.shape.width, memory="lut"
+            words=self._values(lane), width=self.shape.width, memory="logic"
         )
         m.d.comb += [rom.address.eq(address), rom.enable.eq(enable)]
         return rom.data.as_signed() if self.shape.signed else rom.data
@@ -111,4 +111,4 @@ class IndexedStep(StepPipeline):
         if self.direct:
             return Resources()
         depth = self.rows << self.index_bits
-        return self.tables(depth, self.shape.width, "lut", self._values)
+        return self.tables(depth, self.shape.width, "logic", self._values)

@@ -5,16 +5,13 @@ from thresher.rtl.kernel import Resources
 from thresher.rtl.rom import BRAM18_IN_LUTS, rom_resources
 
 __all__ = [
-    "RAMS", "RAM_STYLE", "block_ram_resources", "lutram_resources", "prefer_lutram", "ram_memory",
+    "RAMS", "block_ram_resources", "lutram_resources", "prefer_lutram", "ram_memory",
     "ram_resources",
 ]  # fmt: skip
 
 RAMS = ("auto", "lutram", "block", "ultra")
 """How a memory that is written may be asked for. UltraRAM holds nothing at the start, which no
 memory here needs; UltraScale+ alone has it, and so "auto" never comes to it."""
-
-RAM_STYLE = {"lutram": "distributed", "block": "block", "ultra": "ultra"}
-"""Vivado's names."""
 
 _URAM = (4096, 72)  # words, bits
 
@@ -35,7 +32,7 @@ def lutram_resources(depth: int, width: int, *, shared: bool = False) -> Resourc
 
 def block_ram_resources(depth: int, width: int) -> Resources:
     """The estimate for a memory with one write and one registered read port in block RAM."""
-    return rom_resources(depth, width, "bram")
+    return rom_resources(depth, width, "block")
 
 
 def prefer_lutram(depth: int, width: int) -> bool:

@@ -38,7 +38,7 @@ class MemorySearchStep(IndexedStep):
         return rom_memory(self.rows << level, self._shape.width, self.memory)
 
     def _stages(self, level: int) -> int:
-        return 3 if self._bound(level) == "bram" else 2
+        return 3 if self._bound(level) == "block" else 2
 
     @property
     def latency(self) -> int:
@@ -104,9 +104,9 @@ class MemorySearchStep(IndexedStep):
         row_bits = (self.rows - 1).bit_length()
         total = self.result_resources()
         for level in range(self.index_bits):
-            stages, bram = self._stages(level), self._bound(level) == "bram"
+            stages, block = self._stages(level), self._bound(level) == "block"
             each = Resources(lut=1 + -(-2 * width // 3), ff=level * stages + 1)
-            each += Resources(ff=width * bram + self._argument * (stages - (level == last)))
+            each += Resources(ff=width * block + self._argument * (stages - (level == last)))
             total += sum((each for _ in range(self.lanes)), Resources())
             words = partial(self._words, level=level)
             total += self.tables(self.rows << level, width, self._bound(level), words)

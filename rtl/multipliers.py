@@ -8,11 +8,17 @@ import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value
 from amaranth.lib import data
 
-from thresher.rtl.addertree import Term, product_terms
+from thresher.rtl.addertree import (
+    Term,
+    product_terms,
+    stages_of,
+    tree_stages,
+)
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.lutproduct import lut_product, lut_product_resources, lut_product_stages
 from thresher.rtl.operators import in_dsp, soft_product
 from thresher.rtl.rom import Rom, pack_words, rom_memory, table_resources
+from thresher.rtl.treearea import forest_resources, trees_resources
 
 __all__ = ["Multipliers"]
 
@@ -32,7 +38,7 @@ class Multipliers:
     :param biases: int64 (folds, pe), summed with the products; or None.
     :param lo: least input.
     :param hi: greatest input.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what they are built from, "dsp" or "lut".
     """
 
@@ -47,7 +53,7 @@ class Multipliers:
     def folds(self) -> int:
         return self.weights.shape[0]
 
-    @property
+    @cached_property
     def layout(self) -> data.StructLayout:
         """One word of the memory."""
         _, pe, simd = self.weights.shape
@@ -57,9 +63,9 @@ class Multipliers:
         biases = data.ArrayLayout(_shape(self.biases), pe)
         return data.StructLayout({"weights": weights, "biases": biases})
 
-    @property
+    @cached_property
     def memory_bound(self) -> str:
-        """What `memory` comes to: "lut" or "bram"."""
+        """What `memory` comes to: "logic" or "block"."""
         return rom_memory(self.folds, self.layout.size, self.memory)
 
     @property
@@ -71,7 +77,7 @@ class Multipliers:
 
     @property
     def _fetch_latency(self) -> int:
-        return 2 if self.memory_bound == "bram" else 1
+        return 2 if self.memory_bound == "block" else 1
 
     @property
     def _product_stages(self) -> int:
@@ -82,17 +88,25 @@ class Multipliers:
         """Least and greatest input, and weight."""
         return (self.lo, self.hi), (int(self.weights.min()), int(self.weights.max()))
 
-    def _product(self, pe: int, lane: int, value: Value) -> Term:
-        w = self.weights[:, pe, lane]
-        ends = np.stack([w * self.lo, w * self.hi])
-        return Term(value, ends.min(axis=0), ends.max(axis=0))
+    @cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (folds, pe, simd): the least and the greatest product."""
+        ends = self.weights * self.lo, self.weights * self.hi
+        return np.minimum(*ends), np.maximum(*ends)
 
-    def _terms(self, pe: int, values: Sequence[Value], bias: Value) -> list[Term]:
+    def _product(self, pe: int, lane: int, value: Value) -> Term:
+        lo, hi = self._ends
+        return Term(value, lo[:, pe, lane], hi[:, pe, lane])
+
+    def _terms(
+        self, pe: int, values: Sequence[Value], bias: Value, *, made: bool = True
+    ) -> list[Term]:
         """The summands of one PE: of inputs if there is one fold, of products if more."""
         terms = []
         for lane, value in enumerate(values):
             if self.folds == 1:
-                terms += product_terms(value, self.lo, self.hi, int(self.weights[0, pe, lane]))
+                weight = int(self.weights[0, pe, lane])
+                terms += product_terms(value, self.lo, self.hi, weight, lane, made=made)
             elif self.weights[:, pe, lane].any():
                 terms.append(self._product(pe, lane, value))
         terms.sort(key=lambda term: term.shift)
@@ -101,10 +115,46 @@ class Multipliers:
         return terms
 
     @cached_property
-    def plans(self) -> list[list[Term]]:
+    def _plans(self) -> list[list[Term]]:
         """The summands of each PE with their intervals but without hardware."""
         _, pes, simd = self.weights.shape
-        return [self._terms(pe, [Const(0)] * simd, Const(0)) for pe in range(pes)]
+        zero = Const(0)
+        return [self._terms(pe, [zero] * simd, zero, made=False) for pe in range(pes)]
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """int64 (pe,): of more folds than one, the summands of each PE."""
+        biased = 0 if self.biases is None else self.biases.any(axis=0)
+        return self.weights.any(axis=0).sum(axis=1) + biased
+
+    @cached_property
+    def tree_stages(self) -> int:
+        """Register stages of the deepest tree."""
+        if self.folds == 1:
+            return max(tree_stages(plan) for plan in self._plans)
+        return stages_of(int(self._counts.max()))
+
+    def tree_resources(self, width: np.ndarray, stages: int) -> Resources:
+        """The estimate for the trees of all PEs.
+
+        :param width: int64 (pe,), of each one's sums.
+        """
+        if self.folds == 1:
+            return trees_resources(self._plans, widths=width.tolist(), stages=stages)
+        total, factors, (lo, hi) = Resources(), self.weights, self._ends
+        if self.biases is not None:
+            biases = self.biases[:, :, None]
+            factors, lo, hi = (np.concatenate([e, biases], axis=2) for e in (factors, lo, hi))
+        summed = np.argwhere(factors.any(axis=0))
+        for count in np.unique(self._counts).tolist():
+            pes = np.flatnonzero(self._counts == count)
+            lanes = summed[np.isin(summed[:, 0], pes), 1].reshape(len(pes), count)
+            at = np.s_[:, pes[:, None], lanes]
+            total += forest_resources(
+                lo[at].transpose(1, 2, 0), hi[at].transpose(1, 2, 0),
+                width=width[pes], stages=stages, in_dsp=self.in_dsp,
+            )  # fmt: skip
+        return total
 
     def elaborate_into(
         self, m: Module, x: data.View, fold: Value, enables: Sequence[Signal]
@@ -212,7 +262,7 @@ class Multipliers:
             made = [soft_product(x, w) + Resources(ff=width) for width in widths]
         bias = 0 if self.biases is None else pes * _shape(self.biases).width
         total += sum(made, Resources(ff=bias * self._product_stages))
-        if self.memory_bound == "bram":
+        if self.memory_bound == "block":
             total += Resources(ff=bias + len(made) * w.width)
         return total
 

@@ -88,7 +88,7 @@ class MultiplyStep(StepPipeline):
 
     @property
     def _fetch_latency(self) -> int:
-        return 2 if self._bound == "bram" else 1
+        return 2 if self._bound == "block" else 1
 
     @property
     def latency(self) -> int:
@@ -168,6 +168,6 @@ class MultiplyStep(StepPipeline):
         each += Resources(dsp=1, lut=split.luts + split.below + split.low)
         summed = max(offset, *split.parts) + split.below + split.low
         each += Resources(ff=self._width * self._fetch_latency + offset + split.luts)
-        each += Resources(ff=summed + result + (self._word if self._bound == "bram" else 0))
+        each += Resources(ff=summed + result + (self._word if self._bound == "block" else 0))
         total = sum((each for _ in range(self.lanes)), Resources())
         return total + self.tables(self.rows, self._word, self._bound, self._words)

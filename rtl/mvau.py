@@ -9,9 +9,17 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 
-from thresher.rtl.addertree import sum_terms, tree_resources, tree_stages
+from thresher.rtl.addertree import sum_terms, widths
 from thresher.rtl.arithmetic import MULTIPLIERS
-from thresher.rtl.checks import check_choice, check_int, check_interval, integer_array, stream_rows
+from thresher.rtl.checks import (
+    check_choice,
+    check_int,
+    check_interval,
+    greatest_sum,
+    integer_array,
+    integer_bias,
+    stream_rows,
+)
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources, element_shape
 from thresher.rtl.multipliers import Multipliers
@@ -34,7 +42,7 @@ class MVAU(Kernel):
     :param i_lo: least input element.
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
-    :param memory: of the weights, "auto", "lut" or "bram".
+    :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what the products are built from, "dsp" or "lut"; without folds, where
         weights are constants, there are no multipliers.
     :raises TypeError: for a parameter of the wrong type.
@@ -56,10 +64,7 @@ class MVAU(Kernel):
         object.__setattr__(self, "weights", weights)
         k, n = weights.shape
         if self.bias is not None:
-            bias = integer_array("bias", self.bias, 1)
-            if bias.shape != (n,):
-                raise ValueError(f"bias must have shape ({n},), not {bias.shape}")
-            object.__setattr__(self, "bias", bias)
+            object.__setattr__(self, "bias", integer_bias(self.bias, n))
         check_int("pe", self.pe, 1)
         check_int("simd", self.simd, 1)
         check_interval("i", self.i_lo, self.i_hi)
@@ -110,20 +115,23 @@ class MVAU(Kernel):
     @property
     def latency(self) -> int:
         """Register stages between issue and accumulator, or output where there is none."""
-        trees = max(tree_stages(plan) for plan in self.multipliers.plans)
-        return max(1, self.multipliers.latency + trees)
+        return max(1, self.multipliers.latency + self.multipliers.tree_stages)
 
     @cached_property
     def _bound(self) -> int:
-        greatest = max(abs(self.i_lo), abs(self.i_hi))
-        sums = np.abs(self.weights.astype(object)).sum(axis=0) * greatest
-        return int((sums + np.abs(self.biases.astype(object))).max())
+        return greatest_sum(self.weights, self.biases, self.i_lo, self.i_hi)
 
     @cached_property
     def intervals(self) -> np.ndarray:
         """int64 (2, N): the least and the greatest value of each output."""
         ends = np.stack([self.weights * self.i_lo, self.weights * self.i_hi])
         return np.stack([ends.min(axis=0).sum(axis=0), ends.max(axis=0).sum(axis=0)]) + self.biases
+
+    @property
+    def _widths(self) -> np.ndarray:
+        """int64 (pe,): bits of the sums that each PE computes."""
+        lo, hi = self.intervals.reshape(2, -1, self.pe)
+        return widths(lo.min(axis=0), hi.max(axis=0))
 
     def lane_shape(self, lane: int) -> Shape:
         """Shape of the sums that PE `lane` computes."""
@@ -166,17 +174,11 @@ class MVAU(Kernel):
     def resources(self) -> Resources:
         x = self.inputs["i"].width * self.simd
         stages = self.latency - self.multipliers.latency
+        width = self._widths
         total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
-        in_dsp = self.multipliers.in_dsp
-        for lane, plan in enumerate(self.multipliers.plans):
-            width = self.lane_shape(lane).width
-            total += tree_resources(plan, width=width, stages=stages, in_dsp=in_dsp)
-            if self.synapse_folds > 1:
-                total += Resources(lut=width, ff=2 * width)
-        if self.folds > 1:
-            biases = self.biases.reshape(-1, self.pe)
-            total += folding_resources(self.synapse_folds, biases, x)
-        return total
+        total += self.multipliers.tree_resources(width, stages)
+        biases = self.biases.reshape(-1, self.pe)
+        return total + folding_resources(self.synapse_folds, biases, x, int(width.sum()))
 
     def create(self) -> "MVAUComponent":
         return MVAUComponent(self)
@@ -293,7 +295,7 @@ class MVAUComponent(wiring.Component):
         shape = element_shape(int(p.biases.min()), int(p.biases.max()))
         layout = data.ArrayLayout(shape, p.pe)
         words = pack_words(p.biases.reshape(-1, p.pe), shape.width)
-        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="lut")
+        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="logic")
         neuron, following = Signal(range(p.neuron_folds)), Signal(range(p.neuron_folds))
         m.d.comb += [following.eq(neuron), rom.address.eq(following), rom.enable.eq(1)]
         with m.If(finished):

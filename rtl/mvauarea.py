@@ -9,25 +9,30 @@ from thresher.rtl.rom import pack_words, table_resources
 __all__ = ["folding_resources"]
 
 
-def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int) -> Resources:
-    """The estimate for the counters of an MVAU that is folded, its vector's buffer and its biases.
+def folding_resources(synapse_folds: int, biases: np.ndarray, beat: int, sums: int) -> Resources:
+    """The estimate for what an MVAU has because it is folded.
+
+    Counters, its vector's buffer, its biases and its accumulators.
 
     :param biases: int64 (NF, PE).
     :param beat: bits of an input beat.
+    :param sums: bits of all outputs of a beat.
     """
     neuron_folds = len(biases)
+    if neuron_folds * synapse_folds == 1:
+        return Resources()
     fold = (neuron_folds * synapse_folds - 1).bit_length()
     synapse, neuron = (synapse_folds - 1).bit_length(), (neuron_folds - 1).bit_length()
     total = Resources(lut=8 + fold, ff=fold)
     if synapse:
-        total += Resources(lut=6, ff=synapse + 2)
+        total += Resources(lut=6 + sums, ff=synapse + 2 + 2 * sums)
     if neuron and synapse:
         total += Resources(lut=beat, ff=synapse + 1)
         total += lutram_resources(synapse_folds, beat, shared=True)
         if biases.any():
             width = element_shape(int(biases.min()), int(biases.max())).width
             words = pack_words(biases, width)
-            total += table_resources(neuron_folds, width * biases.shape[1], "lut", lambda: words)
+            total += table_resources(neuron_folds, width * biases.shape[1], "logic", lambda: words)
             total += Resources(lut=neuron + 2, ff=neuron)
     elif neuron:
         total += Resources(lut=beat, ff=beat + 1)  # a buffer of one beat is a register

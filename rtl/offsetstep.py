@@ -54,7 +54,7 @@ class OffsetStep(StepPipeline):
 
     @property
     def _fetch_latency(self) -> int:
-        return 2 if self._bound == "bram" else 1
+        return 2 if self._bound == "block" else 1
 
     @property
     def latency(self) -> int:
@@ -92,7 +92,7 @@ class OffsetStep(StepPipeline):
         total = element_shape(inner.lo, inner.hi).width
         stored = self._width * self.lanes
         ff = self.lanes * (argument * self._fetch_latency + total)
-        ff += stored if self._bound == "bram" else 0
+        ff += stored if self._bound == "block" else 0
         memory = table_resources(self.rows, stored, self._bound, self._words)
         added = Resources(lut=self.lanes * self._width, ff=ff)
         return memory + added + self.search.resources()

@@ -129,7 +129,7 @@ class PackedRows:
         bits = [max(0, signed_width(*ends) - self.shift) for ends in self.totals[:-1]]
         return (*bits, 0)
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """Shape of each T[i]."""
         return tuple(signed(signed_width(*ends)) for ends in self.totals)

@@ -12,7 +12,8 @@ from amaranth.utils import ceil_log2
 from thresher.rtl.checks import check_choice, check_int, check_interval, stream_rows
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources
-from thresher.rtl.lutram import RAM_STYLE, RAMS, ram_memory, ram_resources
+from thresher.rtl.lutram import RAMS, ram_memory, ram_resources
+from thresher.rtl.rom import RAM_STYLE
 from thresher.rtl.sequencer import check_ints
 from thresher.rtl.timing import Firing, Pipe, Timing, register_stages
 

@@ -13,6 +13,7 @@ from thresher.rtl.kernel import Resources
 __all__ = [
     "BRAM18_IN_LUTS",
     "MEMORIES",
+    "RAM_STYLE",
     "Rom",
     "bram36_width",
     "column_resources",
@@ -23,14 +24,16 @@ __all__ = [
     "table_resources",
 ]
 
-MEMORIES = ("auto", "lut", "bram")
+MEMORIES = ("auto", "logic", "block")
 """How a memory may be asked for."""
+
+RAM_STYLE = {"logic": "distributed", "lutram": "distributed", "block": "block", "ultra": "ultra"}
+"""Vivado's name for every style, of memories that are written too (`thresher.rtl.lutram`)."""
 
 BRAM18_IN_LUTS = 128
 """LUTs that one RAMB18 counts for where a memory may be either."""
 
 _LUT_INPUTS = 6
-_RAM_STYLE = {"lut": "distributed", "bram": "block"}
 # Greatest depth and width of one RAMB18 that is only read.
 _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
@@ -46,10 +49,10 @@ def bram36_width(depth: int) -> int:
 
 
 def rom_resources(depth: int, width: int, memory: str) -> Resources:
-    """The estimate for a ROM bound to "lut" or "bram", its output register included."""
+    """The estimate for a ROM bound to "logic" or "block", its output register included."""
     if depth <= 1 or width == 0:
         return Resources()
-    if memory == "bram":
+    if memory == "block":
         return Resources(bram18=-(-width // _block_width(depth)) * -(-depth // _BLOCKS[-1][0]))
     return Resources(lut=width * -(-depth // 64), ff=width)
 
@@ -74,16 +77,21 @@ def column_resources(bits: np.ndarray) -> Resources:
     bits = bits[:, bits.any(axis=0) & ~bits.all(axis=0)]
     if not bits.size:
         return Resources()
-    columns = np.packbits(bits, axis=0).T
-    different = {column.tobytes(): k for k, column in enumerate(columns)}
+    packed, octets = np.packbits(bits, axis=0).T.tobytes(), -(-len(bits) // 8)
+    different = {packed[k * octets : (k + 1) * octets]: k for k in range(bits.shape[1])}
     bits = bits[:, list(different.values())]
     depth = len(bits)
     depends = np.zeros(bits.shape[1], np.int64)
     for k in range((depth - 1).bit_length()):
-        low = np.flatnonzero(~np.arange(depth) >> k & 1)
-        low = low[low + (1 << k) < depth]
-        depends += (bits[low] != bits[low + (1 << k)]).any(axis=0)
-    return Resources(lut=sum(table_luts(d) for d in depends.tolist() if d > 1), ff=bits.shape[1])
+        pairs = depth >> k + 1 << k + 1  # whole ones, in halves that differ in address bit k
+        low, high = bits[:pairs].reshape(-1, 2, 1 << k, bits.shape[1]).swapaxes(0, 1)
+        differs = (low != high).any(axis=(0, 1))
+        left = max(0, depth - pairs - (1 << k))
+        low, high = bits[pairs : pairs + left], bits[pairs + (1 << k) :]
+        depends += differs | (low != high).any(axis=0)
+    counts = np.bincount(depends).tolist()
+    luts = sum(table_luts(d) * count for d, count in enumerate(counts) if d > 1 and count)
+    return Resources(lut=luts, ff=bits.shape[1])
 
 
 def table_resources(
@@ -91,9 +99,9 @@ def table_resources(
 ) -> Resources:
     """The estimate of `rom_resources`, but in LUTs for just these contents.
 
-    :param words: gives them; called for "lut" alone.
+    :param words: gives them; called for "logic" alone.
     """
-    if memory == "bram" or depth <= 1 or width == 0:
+    if memory == "block" or depth <= 1 or width == 0:
         return rom_resources(depth, width, memory)
     octets = -(-width // 8)
     raw = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words()), np.uint8)
@@ -102,14 +110,14 @@ def table_resources(
 
 
 def rom_memory(depth: int, width: int, memory: str) -> str:
-    """What `memory` comes to for this size: "lut" or "bram"."""
+    """What `memory` comes to for this size: "logic" or "block"."""
     check_choice("memory", memory, MEMORIES)
     if depth <= 1:
-        return "lut"
+        return "logic"
     if memory != "auto":
         return memory
-    bram = rom_resources(depth, width, "bram").bram18 * BRAM18_IN_LUTS
-    return "lut" if rom_resources(depth, width, "lut").lut <= bram else "bram"
+    blocks = rom_resources(depth, width, "block").bram18 * BRAM18_IN_LUTS
+    return "logic" if rom_resources(depth, width, "logic").lut <= blocks else "block"
 
 
 def pack_words(table: np.ndarray, width: int) -> list[int]:
@@ -133,7 +141,7 @@ class Rom(wiring.Component):
     `setattr -mod -set keep_hierarchy 1 a:ram_style=logic %m`.
 
     :param words: the contents, each an int of `width` bits.
-    :param memory: "lut", "bram" or "auto" (`rom_memory` tells).
+    :param memory: "logic", "block" or "auto" (`rom_memory` tells).
     """
 
     def __init__(self, *, words: Sequence[int], width: int, memory: str = "auto") -> None:
@@ -159,7 +167,7 @@ class Rom(wiring.Component):
             m.d.comb += self.data.eq(self.words[0])
             return m
         # A column as wide as one RAMB36: wider memories cost the synthesiser minutes.
-        column = bram36_width(len(self.words)) if self.memory == "bram" else self.width
+        column = bram36_width(len(self.words)) if self.memory == "block" else self.width
         parts = []
         for low in range(0, self.width, column):
             width = min(column, self.width - low)
@@ -168,7 +176,7 @@ class Rom(wiring.Component):
                 shape=unsigned(width),
                 depth=len(self.words),
                 init=[(word >> low) & mask for word in self.words],
-                attrs={"ram_style": _RAM_STYLE[self.memory]},
+                attrs={"ram_style": RAM_STYLE[self.memory]},
             )
             m.submodules[f"column{low // column}"] = store
             port = store.read_port()

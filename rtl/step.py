@@ -65,7 +65,7 @@ class Step(Kernel):
     :param i_lo: least input element; default `function.lo`.
     :param i_hi: greatest input element; default `function.hi`.
     :param form: a key of `FORMS`, or "auto": the one that is estimated smallest.
-    :param memory: of tables and thresholds, "auto", "lut" or "bram".
+    :param memory: of tables and thresholds, "auto", "logic" or "block".
     :raises TypeError: for a parameter of the wrong type.
     :raises ValueError: for one out of range.
     """

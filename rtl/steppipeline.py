@@ -55,7 +55,7 @@ class StepPipeline(ABC):
 
     :param function: in minimal form.
     :param lanes: elements a beat; element `lane` of row `row` is in channel row * lanes + lane.
-    :param memory: of tables and thresholds, "auto", "lut" or "bram".
+    :param memory: of tables and thresholds, "auto", "logic" or "block".
     """
 
     function: StepFunction
@@ -165,7 +165,7 @@ class TableStep(StepPipeline):
 
     @property
     def latency(self) -> int:
-        return self._subtracts + 1 + (self._bound == "bram")
+        return self._subtracts + 1 + (self._bound == "block")
 
     def _words(self, lane: int) -> list[int]:
         f = self.function
@@ -200,13 +200,13 @@ class TableStep(StepPipeline):
             m.submodules[f"{name}_table{lane}"] = rom
             m.d.comb += [rom.address.eq(Cat(address[lane], row)), rom.enable.eq(enable)]
             results.append(rom.data.as_signed() if self.shape.signed else rom.data)
-        if self._bound == "bram":
+        if self._bound == "block":
             enable = next(stages)
             results = [register(m, r, enable, f"{name}_{k}") for k, r in enumerate(results)]
         return results
 
     def resources(self) -> Resources:
-        each = Resources(ff=self.shape.width if self._bound == "bram" else 0)
+        each = Resources(ff=self.shape.width if self._bound == "block" else 0)
         if self._subtracts:
             each += Resources(lut=self._argument.width, ff=self._bits)
         total = sum((each for _ in range(self.lanes)), Resources())

@@ -7,6 +7,7 @@
 
 #include "Vtop.h"
 #include "ports.h"
+#include "signals.h"
 
 #include <chrono>
 #include <cinttypes>
@@ -37,24 +38,6 @@ template <class T> void write_file(const std::string& name, const std::vector<T>
         std::printf("failed cannot write %s\n", name.c_str());
         std::exit(1);
     }
-}
-
-template <class T> void put(T& signal, const uint32_t* words) {
-    if constexpr (sizeof(T) <= 4) {
-        signal = static_cast<T>(words[0]);
-    } else {
-        signal = words[0] | static_cast<uint64_t>(words[1]) << 32;
-    }
-}
-template <std::size_t N> void put(VlWide<N>& signal, const uint32_t* words) {
-    for (std::size_t k = 0; k < N; ++k) signal[k] = words[k];
-}
-template <class T> void get(const T& signal, uint32_t* words) {
-    words[0] = static_cast<uint32_t>(signal);
-    if constexpr (sizeof(T) > 4) words[1] = static_cast<uint32_t>(signal >> 32);
-}
-template <std::size_t N> void get(const VlWide<N>& signal, uint32_t* words) {
-    for (std::size_t k = 0; k < N; ++k) words[k] = signal[k];
 }
 
 [[noreturn]] void broken(int64_t cycle, const char* port, const char* rule) {

@@ -32,7 +32,7 @@ from thresher.sim.engine import (
 )
 from thresher.sim.packing import beat_words, from_words, to_words
 
-__all__ = ["VerilatorEngine", "build"]
+__all__ = ["VerilatorEngine", "build", "build_program"]
 
 _TIMEOUT = 1_000_000
 _JOBS = 2
@@ -131,20 +131,37 @@ def _units(folder: Path) -> list[tuple[str, str]]:
 
 
 def build(verilog: str, name: str, inputs: Sequence[SimPort], outputs: Sequence[SimPort]) -> Path:
-    """The program that simulates this Verilog; built where it is not cached.
+    """The program that simulates a top of streams; built where it is not cached.
 
     :param name: the top module.
     :raises ToolError: when Verilator or a C++ compiler is missing.
     """
-    tool = verilator()
     harness = (files("thresher.sim") / "harness.cpp").read_text()
-    ports = _ports_header(inputs, outputs)
+    return build_program(verilog, name, harness, {"ports.h": _ports_header(inputs, outputs)})
+
+
+def build_program(
+    verilog: str, name: str, harness: str, headers: Mapping[str, str] | None = None
+) -> Path:
+    """The program that a C++ harness makes of a Verilated top; built where it is not cached.
+
+    :param name: the top module; it is `Vtop` in C++.
+    :param harness: C++ with `main`; it may include "signals.h" and the headers.
+    :param headers: further texts by file name.
+    :raises ToolError: when Verilator or a C++ compiler is missing.
+    """
+    tool = verilator()
+    texts = {
+        "harness.cpp": harness,
+        "signals.h": (files("thresher.sim") / "signals.h").read_text(),
+        **(headers or {}),
+    }
 
     def make(folder: Path) -> None:
         library = _library()
         with tempfile.TemporaryDirectory(prefix="thresher-") as scratch:
             work = Path(scratch)
-            for file, text in (("top.v", verilog), ("harness.cpp", harness), ("ports.h", ports)):
+            for file, text in {"top.v": verilog, **texts}.items():
                 (work / file).write_text(text)
             options = [*_VERILATE, "--top-module", name, "top.v"]
             run_tool([tool.binary, *options], work, "Verilator", {"VERILATOR_ROOT": str(tool.root)})
@@ -157,7 +174,8 @@ def build(verilog: str, name: str, inputs: Sequence[SimPort], outputs: Sequence[
             shutil.move(work / "sim", folder / "sim")
 
     options = (*_VERILATE, _FAST, _SLOW, str(_BUNDLE))
-    key = content_key(verilog, name, harness, ports, _toolchain(), *options)
+    parts = [part for file in sorted(texts) for part in (file, texts[file])]
+    key = content_key(verilog, name, *parts, _toolchain(), *options)
     return cached("verilator", key, make) / "sim"
 
 

@@ -84,19 +84,22 @@ class Identity:
 
 @dataclass(frozen=True)
 class Status:
-    """Payload of `Type.COUNTERS`: counters since power-up, modulo 2**32, and the last two times.
+    """Payload of `Type.COUNTERS`: counters, modulo 2**32, since the FPGA was
+    configured, whatever was reset since, and the last two times.
 
     :param accepted: frames that were taken whole.
-    :param finished: results that the core gave.
-    :param crc: packets with a wrong CRC, or too short to have one.
-    :param length: frames of a wrong length.
+    :param finished: results that left whole: accepted less finished and lost are inside.
+    :param crc: packets with a wrong CRC or a byte that the line damaged, or too short to have a
+        CRC.
+    :param length: frames of a wrong length, and requests that are not empty.
     :param unknown: packets of an unknown type.
-    :param busy: frames refused because the buffers were full.
+    :param busy: frames refused because the buffers were full, and requests that were dropped
+        because too many answers wait.
     :param line: bytes with a framing error on the line, and packets aborted.
     :param lost: frames inside that a reset dropped.
     :param latency: cycles from the first beat into the core to the last one out of it, of the last
         result.
-    :param interval: cycles between the last beats of the last two results.
+    :param interval: cycles between the last beats of the last two results; 0 before there are two.
     """
 
     accepted: int

@@ -10,13 +10,13 @@ from typing import Literal
 
 import numpy as np
 
-from thresher.compiler.integer.tensor import Tensor
+from thresher.compiler.integer.tensor import Tensor, Unary
 
 __all__ = ["GroupedMatMul", "Reduce", "Repeat", "Window"]
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class Window(Unary):
     """What a kernel sees at each of its places: x (..., H, W, C) -> (..., OH, OW, KH * KW * C).
 
     The image is first made wider: between two rows stand ``upsample[0] - 1`` more, between two
@@ -40,17 +40,9 @@ class Window:
     fill: int
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class GroupedMatMul:
+class GroupedMatMul(Unary):
     """out[..., g * N + n] = sum_k x[..., g * K + k] * weights[g, k, n] + bias[g * N + n].
 
     :param weights: int64 (G, K, N).
@@ -62,34 +54,18 @@ class GroupedMatMul:
     bias: np.ndarray | None
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Reduce:
+class Reduce(Unary):
     """The greatest or the sum along the middle axis: x (..., K, C) -> (..., C)."""
 
     op: Literal["max", "sum"]
     x: Tensor
     out: Tensor
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Repeat:
+class Repeat(Unary):
     """Every pixel `columns` times, every row `rows` times: (..., H, W, C) -> (..., HR, WR, C).
 
     out[..., i, j, c] = x[..., i // rows, j // columns, c]; HR = H * rows, WR = W * columns.
@@ -99,11 +75,3 @@ class Repeat:
     rows: int
     columns: int
     out: Tensor
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)

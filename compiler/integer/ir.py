@@ -13,7 +13,7 @@ import numpy as np
 
 from thresher.compiler.integer.edges import InputPort, OutputPort
 from thresher.compiler.integer.images import GroupedMatMul, Reduce, Repeat, Window
-from thresher.compiler.integer.tensor import Reshape, Tensor
+from thresher.compiler.integer.tensor import OneOutput, Reshape, Tensor, Unary
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class MatMul:
+class MatMul(Unary):
     """out[..., n] = sum_k x[..., k] * weights[k, n] + bias[n].
 
     :param weights: int64 (K, N).
@@ -64,7 +64,7 @@ class MatMul:
 
 
 @dataclass(frozen=True, eq=False)
-class Binary:
+class Binary(OneOutput):
     """out = (x << shift_x) op (y << shift_y), elementwise; op is "add", "sub" or "mul".
 
     Tensors have the shape of `out`; a constant (int64) has its rank and broadcasts to it. At least
@@ -82,13 +82,9 @@ class Binary:
     def inputs(self) -> tuple[Tensor, ...]:
         return tuple(t for t in (self.x, self.y) if isinstance(t, Tensor))
 
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Step(Unary):
     """out = function(x), element by element.
 
     :param channel: the function's channel of each element: int64 of x's rank that broadcasts to
@@ -110,7 +106,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Reorder:
+class Reorder(Unary):
     """out.flat[j] = x.flat[index.flat[j]]: transpose, slice, gather, reverse, repeat.
 
     :param index: int64 of out's shape.
@@ -130,7 +126,7 @@ class Reorder:
 
 
 @dataclass(frozen=True, eq=False)
-class Concat:
+class Concat(OneOutput):
     """The `xs` one after the other along `axis` (not negative)."""
 
     xs: tuple[Tensor, ...]
@@ -140,10 +136,6 @@ class Concat:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         return self.xs
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Reshape", "Tensor"]
+__all__ = ["OneOutput", "Reshape", "Tensor", "Unary"]
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,29 @@ class Tensor:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
-@dataclass(frozen=True, eq=False)
-class Reshape:
-    """The same elements in the same (row-major) order under another shape: no hardware."""
+class OneOutput:
+    """A node that makes one tensor."""
+
+    out: Tensor
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.out,)
+
+
+class Unary(OneOutput):
+    """... of one other."""
 
     x: Tensor
-    out: Tensor
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         return (self.x,)
 
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
+
+@dataclass(frozen=True, eq=False)
+class Reshape(Unary):
+    """The same elements in the same (row-major) order under another shape: no hardware."""
+
+    x: Tensor
+    out: Tensor

@@ -7,6 +7,7 @@ lanes are not S), then a fork among the readers of that width.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import lcm
 
 from thresher.compiler.integer.frames import framed
@@ -21,11 +22,12 @@ from thresher.compiler.schedule.simplify import simplify
 from thresher.rtl.fork import Fork
 from thresher.rtl.kernel import Kernel, Port
 from thresher.rtl.route import Sink
+from thresher.rtl.timing import Timing
 from thresher.rtl.width import WidthConverter
 
 __all__ = ["Lowered", "Netlist", "assemble", "lower"]
 
-_RESERVED = ("clk", "rst", "signature", "elaborate", "metadata")
+_RESERVED = ("clk", "rst", "reset", "design", "signature", "elaborate", "metadata")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,11 @@ class Netlist:
     edges: tuple[tuple[End, End, int], ...]
     inputs: Mapping[str, tuple[End, Port]]
     outputs: Mapping[str, tuple[End, Port]]
+
+    @cached_property
+    def timings(self) -> Mapping[str, Timing]:
+        """Of each kernel, by name."""
+        return {name: kernel.timing() for name, kernel in self.kernels.items()}
 
 
 def lower(graph: IntegerGraph, samples: int = 1) -> Lowered:

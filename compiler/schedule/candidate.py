@@ -9,6 +9,7 @@ from thresher.compiler.integer.ir import InputPort, OutputPort
 from thresher.compiler.schedule.assemble import Lowered, Netlist, assemble
 from thresher.compiler.schedule.cycles import Edge, End
 from thresher.compiler.schedule.design import Design, Predicted, TopPort
+from thresher.compiler.schedule.fifofolding import FifoFolding, finished, with_fifos
 from thresher.compiler.schedule.fifomemory import bound_fifos
 from thresher.compiler.schedule.fifos import (
     TOP_DEPTH,
@@ -19,7 +20,7 @@ from thresher.compiler.schedule.fifos import (
 )
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.links import estimate
-from thresher.compiler.schedule.predict import predict, predict_shortly
+from thresher.compiler.schedule.predict import predict_shortly
 from thresher.compiler.schedule.readychain import closing_edges
 from thresher.compiler.schedule.requests import MEMORY
 from thresher.rtl.kernel import Port, Resources
@@ -32,11 +33,13 @@ class Candidate:
     """A folding of all kernels of a lowered graph.
 
     :param capacity: the most that the design may take: where it leaves a choice, FIFOs go there.
+    :param fifos: what the user asks of FIFOs.
     """
 
     lowered: Lowered
     folding: Folding
     capacity: Mapping[str, int] = field(default_factory=dict)
+    fifos: FifoFolding = field(default_factory=dict)
 
     @cached_property
     def netlist(self) -> Netlist:
@@ -56,14 +59,14 @@ class Candidate:
         }
         return predict_shortly(network_of(self.netlist, depths))
 
-    def design(self, depths: Depths, predicted: Predicted) -> Design:
-        """The design with these FIFOs."""
+    def design(self, depths: Depths) -> Design:
+        """The design with these FIFOs where the user asks for no others, and the ideal cycles."""
         netlist, lowered = self.netlist, self.lowered
 
         def top(name: str, io: InputPort | OutputPort, end: End, port: Port) -> TopPort:
             return TopPort(name, port, end, TOP_DEPTH, io, lowered.places[io.tensor.name])
 
-        return Design(
+        design = Design(
             lowered.graph.name,
             lowered.graph,
             netlist.kernels,
@@ -78,21 +81,21 @@ class Candidate:
                 for name, (end, port) in netlist.outputs.items()
             ),
             {name: _told(entry) for name, entry in self.folding.items()},
-            predicted,
+            self.ideal,
             samples=lowered.samples,
         )
+        return with_fifos(design, self.fifos)
 
     @cached_property
     def resources(self) -> Resources:
         """The area with FIFOs that suffice, but could be smaller."""
-        design = self.design(draft_depths(self.netlist), self.ideal)
+        design = self.design(draft_depths(self.netlist))
         return estimate(bound_fifos(design, self.capacity))
 
     @cached_property
     def final(self) -> Design:
         """The design with the least FIFOs."""
-        depths = least_depths(self.netlist)
-        design = self.design(depths, predict(network_of(self.netlist, depths)))
+        design = finished(self.design(least_depths(self.netlist)), self.fifos)
         return bound_fifos(design, self.capacity)
 
 

@@ -1,14 +1,14 @@
 """Which folding of which form of the network: the search behind `schedule`.
 
 A *family* is one form of the graph with a dataflow for each product inside a loop, and the steps
-there either small or fast. In a family,
-an interval of T cycles a frame asks of kernels outside loops that they keep T; and of kernels
-inside to keep a budget B <= T, for a step takes B and the latency round the loop. B is the largest
-one with which the solver's count for the loop stays within T: the slower the kernels, the smaller.
-Under these budgets `Space.cheapest` gives the least area.
+there either small or fast. In a family, an interval of T cycles a frame asks of kernels outside
+loops that they keep T; and of kernels inside to keep a budget B <= T, for a step takes B and the
+latency round the loop. A kernel that cannot keep B is as fast as it can be. B is the largest one
+with which the solver's count for the loop stays within T. Under these budgets `Space.cheapest`
+gives the least area, exactly; that all kernels of a loop share B is what is not exact.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
@@ -16,10 +16,11 @@ from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.candidate import Candidate
 from thresher.compiler.schedule.choice import Choice, Limits
 from thresher.compiler.schedule.folding import Folding
-from thresher.compiler.schedule.search import Space, first_true, last_true
+from thresher.compiler.schedule.search import Space, first_true
 
 __all__ = ["Family", "families"]
 
+_ELEMENTS = 20_000  # of all streams together, in the next best foldings that are looked at
 _MOST_FREE = 3  # products in loops whose dataflows are combined freely
 
 
@@ -31,7 +32,7 @@ class Family:
 
     def __init__(self, space: Space, dataflows: Mapping[str, frozenset[str]]) -> None:
         self.space, self.dataflows = space, dataflows
-        self._spent: dict[int, int] = {}
+        self._spent: dict[tuple[object, ...], int] = {}
 
     @property
     def lowered(self) -> Lowered:
@@ -48,10 +49,12 @@ class Family:
         return [c for c in self.space.choices[name] if dataflow in (None, c.dataflow)]
 
     def _cycles(self, names: Sequence[str]) -> list[int]:
-        """The budgets that differ for these kernels, ascending, from the least that all keep."""
-        least = max((self._choices(n)[0].cycles for n in names), default=1)
-        found = {c.cycles for n in names for c in self._choices(n)}
-        return sorted({b for b in found if b > least} | {least})
+        """The budgets that differ for these kernels, ascending."""
+        return sorted({c.cycles for n in names for c in self._choices(n)} or {1})
+
+    def _budgets(self, names: Iterable[str], budget: int) -> dict[str, int]:
+        """One budget for all of them; a kernel that cannot keep it is as fast as it can be."""
+        return {n: max(budget, self._choices(n)[0].cycles) for n in names}
 
     @cached_property
     def inner_budgets(self) -> list[int]:
@@ -66,44 +69,79 @@ class Family:
     @cached_property
     def fastest(self) -> int:
         """No interval is below this one."""
-        return self.budgets[0]
+        return max((self._choices(n)[0].cycles for n in self.space.choices), default=1)
 
-    def _under(self, budgets: Mapping[str, int], limits: Limits) -> Folding | None:
-        return self.space.cheapest(budgets, self.dataflows, limits)
+    def _under(
+        self, budgets: Mapping[str, int], limits: Limits, excluded: Collection[Folding] = ()
+    ) -> Folding | None:
+        return self.space.cheapest(budgets, self.dataflows, limits, excluded)
+
+    @cached_property
+    def _fastest_outer(self) -> Folding:
+        """Kernels outside loops, each as fast as it can be."""
+        return {n: self._choices(n)[0].folding for n in self.space.names(False)}
 
     def spent(self, budget: int) -> int:
         """Cycles a frame of the loops with this budget inside and all else as fast as can be."""
-        if budget not in self._spent:
-            outer = {n: self._choices(n)[0].cycles for n in self.space.names(False)}
-            folding = self._under({**dict.fromkeys(self.inner, budget), **outer}, {})
-            assert folding is not None
-            self._spent[budget] = self.candidate(folding).ideal.interval
-        return self._spent[budget]
+        folding = self._under(self._budgets(self.inner, budget), {})
+        assert folding is not None
+        key = tuple(tuple(sorted(folding[name].items())) for name in self.inner)
+        if key not in self._spent:
+            candidate = self.candidate({**self._fastest_outer, **folding})
+            self._spent[key] = candidate.ideal.interval
+        return self._spent[key]
+
+    @cached_property
+    def alternatives(self) -> int:
+        """So many next best foldings are worth a look: few where a run of the solver is long."""
+        streams = sum(stream.elements for stream in self.lowered.streams.values())
+        return _ELEMENTS // streams
 
     def candidate(self, folding: Folding) -> Candidate:
         """The folding, to be looked at."""
-        return Candidate(self.lowered, folding, self.space.capacity)
+        return Candidate(self.lowered, folding, self.space.capacity, self.space.fifos)
 
-    def for_interval(self, interval: int, limits: Limits) -> Folding | None:
-        """The least area that keeps this interval within the limits; None where nothing does."""
+    def area(self, folding: Folding) -> int:
+        """Of all kernels; without FIFOs and what stands between kernels of unlike lanes."""
+        return sum(self.space.choice(n, f).area for n, f in folding.items())
+
+    def least_area(self, interval: int, limits: Limits) -> int | None:
+        """No folding that keeps this interval has less area; None where none keeps it.
+
+        Of loops only that no kernel takes longer, whatever the way round takes.
+        """
+        if interval < self.fastest:
+            return None
+        folding = self.space.cheapest(
+            dict.fromkeys(self.space.choices, interval), self.dataflows, limits
+        )
+        return None if folding is None else self.area(folding)
+
+    def for_interval(
+        self, interval: int, limits: Limits, excluded: Collection[Folding] = ()
+    ) -> Folding | None:
+        """The least area that keeps this interval within the limits; None where nothing does.
+
+        :param excluded: foldings that are not wanted: the next best comes in their place.
+        """
         budgets = dict.fromkeys(self.space.choices, interval)
-        if any(self._choices(n)[0].cycles > interval for n in budgets):
+        if interval < self.fastest:
             return None
         if self.inner:
-            within = [b for b in self.inner_budgets if b <= interval]
-            inner = last_true(within, lambda b: self.spent(b) <= interval)
+            kept = (b for b in reversed(self.inner_budgets) if b <= interval)
+            inner = next((b for b in kept if self.spent(b) <= interval), None)
             if inner is None:
                 return None
-            budgets |= dict.fromkeys(self.inner, inner)
-        return self._under(budgets, limits)
+            budgets |= self._budgets(self.inner, inner)
+        return self._under(budgets, limits, excluded)
 
     def at(self, budget: int, limits: Limits) -> Folding | None:
         """The least area with one budget for all kernels."""
-        return self._under(dict.fromkeys(self.space.choices, budget), limits)
+        return self._under(self._budgets(self.space.choices, budget), limits)
 
     def least_interval(self, limits: Limits, below: int | None = None) -> int | None:
         """The least interval that can be kept within the limits, and is below one if given."""
-        if self.at(self.budgets[-1], limits) is None:
+        if below is None and self.at(self.budgets[-1], limits) is None:
             return None
         if self.inner:
             most = max(self.budgets[-1], self.spent(self.inner_budgets[-1]))

@@ -1,10 +1,11 @@
 """The two ways to build a product: reduce and broadcast."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 from thresher.compiler.integer import ir
+from thresher.compiler.schedule.bounds import least
 from thresher.compiler.schedule.patterns import divisors
 from thresher.compiler.schedule.requests import Dataflow, Request
 from thresher.rtl.broadcast import BroadcastMVAU
@@ -53,7 +54,34 @@ def with_broadcast(request: Request, node: ir.MatMul) -> Request:
     broadcast = {"rows": divisors(n), "lanes": divisors(n)}
     powers = {1 << bit for bit in range(n.bit_length())}
     flows += (broadcast, {**broadcast, "lut": tuple(sorted(powers | {*divisors(n)}))})
-    return replace(request, dataflows=flows, make=make, cycles=cycles, broken=_broken)
+    made = replace(request, dataflows=flows, make=make, cycles=cycles, broken=_broken)
+    pairs = {
+        (rows, lanes) for rows in divisors(n) for lanes in _lanes(made, rows, divisors(rows), k, n)
+    }
+
+    def searched(folding: Mapping[str, int]) -> bool:
+        return "rows" not in folding or (folding["rows"], folding["lanes"]) in pairs
+
+    return replace(made, searched=searched)
+
+
+def _lanes(request: Request, rows: int, allowed: Collection[int], k: int, n: int) -> set[int]:
+    """Output lanes that a broadcast of so many rows is searched with.
+
+    More lanes than needed make wide streams, FIFOs and converters behind, which the kernel's own
+    area does not show. So of lanes that take as few DSPs and cycles as others the fewest are
+    searched; inside a loop only of those that give at most a beat for each of the K inputs, where
+    there are any, for a step waits for all of them.
+    """
+    prompt = {lanes for lanes in allowed if not request.inner or n // lanes <= k}
+    found: dict[int, tuple[int, int]] = {}
+    for lanes in sorted(prompt or allowed):
+        assert request.cycles is not None
+        folding = {"rows": rows, "lanes": lanes}
+        here = request.cycles(folding), least(request.kernel(folding)).dsp
+        if not any(a <= here[0] and b <= here[1] for a, b in found.values()):
+            found[lanes] = here
+    return set(found)
 
 
 def _broken(folding: Mapping[str, int]) -> str:

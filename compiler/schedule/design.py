@@ -57,6 +57,8 @@ class Design:
     :param limit: one line: what keeps the design from being faster.
     :param samples: in one frame; with more than one they take turns in each recurrence.
     :param fifo_memory: FIFO name -> where its memory is, of those that are not in LUTRAM.
+    :param fifo_least: edge (`Link.edge`) -> the depth that would do, of FIFOs whose depth is asked
+        for.
     :param edges: streams between kernels; both ends have equal lanes. Their intervals may differ:
         elements are extended or cut on the way, for both intervals hold them.
     """
@@ -73,6 +75,7 @@ class Design:
     limit: str = ""
     samples: int = 1
     fifo_memory: Mapping[str, str] = field(default_factory=dict)
+    fifo_least: Mapping[str, int] = field(default_factory=dict)
 
     def network(self) -> Network:
         """The design as the cycle solver sees it."""

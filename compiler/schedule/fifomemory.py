@@ -1,6 +1,7 @@
 """Where the FIFOs between kernels have their memories, once their depths are known.
 
-It changes no cycle. All start in LUTRAM; then, those first for which a block saves most LUTs,
+It changes no cycle, and leaves alone the FIFOs of which the folding tells it. The others start in
+LUTRAM; then, those first for which a block saves most LUTs,
 
 1. FIFOs whose LUTs cost more than their blocks (`prefer_lutram`) go to block RAM,
 2. and where LUTs are still too many, others too,
@@ -27,7 +28,7 @@ def bound_fifos(design: Design, limits: Mapping[str, int]) -> Design:
     }
     if not fifos:
         return design
-    used, chosen = estimate(design), dict[str, str]()
+    used, chosen = estimate(design), dict(design.fifo_memory)
     by_saving = sorted(fifos, key=lambda n: (-_saved(fifos[n]), n))
     for case in (1, 2):
         for name in by_saving:

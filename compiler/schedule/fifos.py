@@ -42,7 +42,7 @@ _Limits = Mapping[str, np.ndarray]
 def network_of(netlist: Netlist, depths: Depths) -> Network:
     """The netlist with these FIFO depths, as the solver sees it."""
     return Network(
-        {name: kernel.timing() for name, kernel in netlist.kernels.items()},
+        netlist.timings,
         tuple(Edge(src, dst, depths[src, dst]) for src, dst, _ in netlist.edges),
         {name: (end, TOP_DEPTH, port.beats) for name, (end, port) in netlist.inputs.items()},
         {name: (end, TOP_DEPTH, port.beats) for name, (end, port) in netlist.outputs.items()},

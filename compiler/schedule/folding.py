@@ -1,16 +1,17 @@
-"""Foldings: how parallel each kernel is, from a file or by default."""
+"""Foldings: how parallel each kernel is, and where its memory."""
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from thresher.compiler.errors import ThresherError
-from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.requests import MEMORY, Request
 from thresher.rtl.binding import memory_styles
 
-__all__ = ["Folding", "check_folding", "read_folding", "write_folding", "written"]
+__all__ = ["FIFOS", "Folding", "check_folding", "parted"]
+
+FIFOS = "fifos"
+"""The one key of a folding that names no kernel."""
 
 Folding = Mapping[str, Mapping[str, Any]]
 """Kernel name -> its parameters; their names tell the dataflow.
@@ -19,34 +20,16 @@ Folding = Mapping[str, Mapping[str, Any]]
 {"lanes": ..} for all others; {"lanes": .., "fast": 1} asks for the least latency of a step.
 "lut" asks for products built from LUTs: 1 for all of them, or of a broadcast the beats of a pass.
 {.., "memory": "block"} tells where the kernel's memory is (`thresher.rtl.binding`), all else are
-ints.
+ints. Under `FIFOS` stands what `thresher.compiler.schedule.fifofolding` tells.
 """
 
 _OPTIONAL = {"lut", "fast"}
 
 
-def read_folding(path: Path) -> Folding:
-    """The folding in a JSON file; `check_folding` compares it with the kernels.
-
-    :raises ThresherError: the file cannot be read, or is not such an object.
-    """
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as e:
-        raise ThresherError(f"folding '{path}': it must be a readable file; {e}") from e
-    except json.JSONDecodeError as e:
-        raise ThresherError(f"folding '{path}': it must be JSON; {e}") from e
-    if not isinstance(found, dict):
-        raise ThresherError(
-            f"folding '{path}': it must be an object of kernels, not {type(found).__name__}; "
-            'write {"kernel": {"pe": 1, "simd": 1}}'
-        )
-    return found
-
-
-def write_folding(path: Path, folding: Folding) -> None:
-    """Write a folding that `read_folding` reads back."""
-    path.write_text(json.dumps(folding, indent=2) + "\n")
+def parted(folding: Folding) -> tuple[Folding, Mapping[str, Any]]:
+    """What a folding says of kernels, and of FIFOs."""
+    kernels = {name: entry for name, entry in folding.items() if name != FIFOS}
+    return kernels, folding.get(FIFOS, {})
 
 
 def check_folding(
@@ -141,15 +124,3 @@ def _checked(name: str, key: str, value: object, allowed: tuple[int, ...]) -> in
             f"folding of kernel '{name}': {key} must {rule}, not {value}; choose from {values}"
         )
     return value
-
-
-def written(design: Design) -> Folding:
-    """The design's folding as `folding.json` has it: what gives this very design again.
-
-    The memory of every kernel that has a choice is told, "auto" where the rule chose.
-    """
-    return {
-        name: {**entry, MEMORY: entry.get(MEMORY, "auto")}
-        if name in design.kernels and memory_styles(design.kernels[name]) else dict(entry)
-        for name, entry in design.folding.items()
-    }  # fmt: skip

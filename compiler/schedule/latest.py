@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thresher.compiler.schedule.cycles import Channel, End, Network, Run, Trace
+from thresher.compiler.schedule.cycles import End, Network, Run, Trace
 
 __all__ = ["Usage", "measure"]
 
@@ -34,79 +34,44 @@ def measure(network: Network, frames: int) -> Usage:
 
     :raises Deadlock: when the outputs do not complete.
     """
-    run = Run(network, frames, keep_fifos=True)
-    run.order = []
+    run = Run(network, frames, record=True)
     run.run()
-    latest = _latest(run)
+    late_puts, late_takes = _latest(run)
     early, late, least = {}, {}, {}
     for edge in network.edges:
         if edge.depth:
             key = (edge.src, edge.dst)
-            channel = run.fifos[key]
-            late_puts, late_takes = latest.get(id(channel), ([], []))
-            early[key] = _depth(channel, channel.put, channel.taken)
-            late[key] = _depth(channel, late_puts, late_takes)
-            least[key] = _depth(channel, late_puts, channel.taken)
+            channel = run.plan.fifos[key]
+            backward = channel.pipe.backward
+            puts, taken = run.puts(channel), run.taken(channel)
+            last_puts = run.tables.puts(run.number(channel), late_puts)
+            last_takes = run.tables.taken(run.number(channel), late_takes)
+            early[key] = _depth(puts, taken, backward)
+            late[key] = _depth(last_puts, last_takes, backward)
+            least[key] = _depth(last_puts, taken, backward)
     return Usage(run.trace(), early, late, least)
 
 
-def _depth(channel: Channel, puts: list[int], takes: list[int]) -> int:
+def _depth(puts: np.ndarray, taken: np.ndarray, backward: int) -> int:
     """The least depth for these cycles; beats that nobody takes do not count."""
-    put, taken = np.array(puts[: len(takes)]), np.array(takes)
+    put = puts[: len(taken)]
     if len(put) == 0:
         return 1
-    gone = np.searchsorted(taken, put - channel.pipe.backward, side="right")
+    gone = np.searchsorted(taken, put - backward, side="right")
     return max(1, int((np.arange(1, len(put) + 1) - gone).max()))
 
 
-def _latest(run: Run) -> dict[int, tuple[list[int], list[int]]]:
-    """Per channel the latest cycles of its puts and takes: one pass over the firings backwards."""
-    assert run.order is not None
-    horizon = max(process.last for process in run.processes)
-    ends: dict[int, _Ends] = {}
-    for move in {id(move): move for _, move, _ in run.order}.values():
-        for channel in (*(c for c, _ in move.takes), *(c for c, _, _ in move.gives)):
-            ends[id(channel)] = _Ends(channel, horizon)
-    for sink in run.sinks.values():
-        ends[id(sink)].is_sink = True
-    bound = {
-        id(move): (
-            [(ends[id(c)], forward - c.pipe.forward) for c, forward in move.takes],
-            [(ends[id(c)], c.pipe.forward) for c, _, _ in move.gives],
-        )
-        for _, move, _ in run.order
-    }
-    following = {id(process): horizon for process in run.processes}
-    for process, move, count in reversed(run.order):
-        taken, given = bound[id(move)]
-        latest = following[id(process)]
-        for _ in range(count):
-            time = latest
-            for end, forward in given:
-                end.put_at = k = end.put_at - 1
-                if k < end.count and end.takes[k] - forward < time:
-                    time = end.takes[k] - forward
-            for end, _ in taken:
-                end.taken_at = k = end.taken_at - 1
-                if end.is_sink and end.actual[k] < time:
-                    time = end.actual[k]
-                k += end.capacity
-                if k < len(end.puts) and end.puts[k] - end.backward < time:
-                    time = end.puts[k] - end.backward
-            for end, _ in given:
-                end.puts[end.put_at] = time
-            for end, more in taken:
-                end.takes[end.taken_at] = time - more
-            latest = time - move.gap
-        following[id(process)] = latest
-    return {key: (end.puts, end.takes) for key, end in ends.items()}
+def _latest(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """The latest cycles of all puts and of all takes, laid out as the earliest ones are."""
+    from thresher.compiler.schedule.firing import put_off  # Numba takes a while
 
-
-class _Ends:
-    """The latest cycles of a channel's puts and takes, filled in from the last one backwards."""
-
-    def __init__(self, channel: Channel, horizon: int) -> None:
-        self.puts, self.takes = [horizon] * len(channel.put), [horizon] * len(channel.taken)
-        self.put_at, self.taken_at = len(channel.put), len(channel.taken)
-        self.count, self.actual, self.is_sink = len(channel.taken), channel.taken, False
-        self.capacity, self.backward = channel.pipe.capacity, channel.pipe.backward
+    made = run.tables
+    horizon = made.processes["last"].max()
+    late_puts = np.full(len(made.put_times), horizon)
+    late_takes = np.full(len(made.take_times), horizon)
+    latest = np.full(len(made.processes), horizon)
+    put_off(
+        made.channels, made.channels.copy(), made.moves, made.takes, made.gives,
+        made.take_times, made.order, latest, late_puts, late_takes,
+    )  # fmt: skip
+    return late_puts, late_takes

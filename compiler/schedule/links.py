@@ -28,6 +28,16 @@ class Link:
     target_port: Port
     fifo: Fifo | Skid | None
 
+    @property
+    def edge(self) -> str:
+        """The stream's name in `folding.json`."""
+        return " -> ".join(".".join(end) for end in (self.source, self.target))
+
+    @property
+    def depth(self) -> int:
+        """Beats that it holds on the way."""
+        return 0 if self.fifo is None else self.fifo.depth
+
 
 def links(design: Design) -> tuple[Link, ...]:
     """All connections: inputs of the top, edges, outputs of the top.

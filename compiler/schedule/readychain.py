@@ -78,7 +78,7 @@ def direct_edges(netlist: Netlist, candidates: Collection[_Key]) -> frozenset[_K
             if chains[key[1]] <= LONGEST_CHAIN:
                 chosen.add(key)
                 reach[port] = chains[key[1]]
-        for port, chain in _chains(kernel.timing(), reach).items():
+        for port, chain in _chains(netlist.timings[name], reach).items():
             chains[name, port] = chain
     for key in loop_edges(netlist):
         if key in candidates and chains[key[1]] <= LONGEST_CHAIN:

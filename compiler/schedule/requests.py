@@ -19,6 +19,10 @@ Dataflow = Mapping[str, tuple[int, ...]]
 """The folding parameters of one kind of hardware, each with its values, ascending."""
 
 
+def _always(folding: Mapping[str, int]) -> bool:
+    return True
+
+
 def _nothing(folding: Mapping[str, int]) -> str:
     return ""
 
@@ -35,6 +39,7 @@ class Request:
     :param outputs: port -> stream.
     :param inner: it is part of a loop's body.
     :param broken: the rule by which the values of one folding do not go together, or "".
+    :param searched: whether the search looks at a folding; others are there for whoever asks.
     :param cycles: of a folding, the cycles a period; default the beats of the busiest port.
     :param plain: it takes and gives as many beats on all ports.
     """
@@ -47,6 +52,7 @@ class Request:
     outputs: Mapping[str, str]
     inner: bool = False
     broken: Callable[[Mapping[str, int]], str] = _nothing
+    searched: Callable[[Mapping[str, int]], bool] = _always
     cycles: Callable[[Mapping[str, int]], int] | None = None
     plain: bool = False
 
@@ -63,6 +69,11 @@ class Request:
                 folding = dict(zip(dataflow, values, strict=True))
                 if not self.broken(folding):
                     yield folding
+
+    @property
+    def space(self) -> Iterator[dict[str, int]]:
+        """Those that the search combines: it finds the best of these."""
+        return filter(self.searched, self.foldings)
 
     @cached_property
     def _made(self) -> dict[tuple[tuple[str, Any], ...], Kernel]:

@@ -3,21 +3,23 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from heapq import heappop, heappush
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.text import to_text
 from thresher.compiler.schedule.assemble import Lowered, lower
 from thresher.compiler.schedule.candidate import Candidate
-from thresher.compiler.schedule.choice import Choice, Limits, area, figures
+from thresher.compiler.schedule.choice import Choice, Limits, area
 from thresher.compiler.schedule.choose import Family, families
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design
-from thresher.compiler.schedule.folding import Folding, check_folding
+from thresher.compiler.schedule.fifofolding import check_fifos
+from thresher.compiler.schedule.fits import excess, scarcest, tighten, too_small
+from thresher.compiler.schedule.folding import Folding, check_folding, parted
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.search import Space, last_true
 from thresher.compiler.schedule.targets import ScheduleOptions
-from thresher.rtl.kernel import Resources
 
 __all__ = ["ScheduleOptions", "schedule"]
 
@@ -52,10 +54,11 @@ def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Sp
         text = to_text(graph)
         if text not in forms:
             forms[text] = lower(graph, options.samples)
-    folding = options.folding or {}
+    folding, asked = parted(options.folding or {})
     fitting = [f for f in forms.values() if set(folding) <= set(f.requests)]
     found = fitting or list(forms.values())[:1]
     ultra = bool(options.limits.get("uram"))
+    fifos = check_fifos(asked, ultra)
     spaces: list[Space] = []
     refused: list[ThresherError] = []
     for form in found:
@@ -64,7 +67,7 @@ def _spaces(graphs: Sequence[IntegerGraph], options: ScheduleOptions) -> list[Sp
         except ThresherError as e:
             refused.append(e)
         else:
-            spaces.append(Space(form, given, options.limits))
+            spaces.append(Space(form, given, options.limits, fifos))
     if not spaces:
         raise refused[0]
     return spaces
@@ -89,68 +92,76 @@ class _Search:
 
     def _fastest(self, limits: Limits) -> Design:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
-        spare = dict(limits)
+        spare, least = dict(limits), 0
         for attempt in range(_ATTEMPTS):
             found = self._least(spare)
             if found is None:
                 break
-            candidate = found[0].candidate(found[1])
-            over = _over(candidate.resources, self.limits)
+            family, folding, interval = found
+            least = least or interval
+            candidate = family.candidate(folding)
+            over = excess(candidate.resources, self.limits)
             if not over:
-                over = _over(estimate(candidate.final), self.limits)
+                over = excess(estimate(candidate.final), self.limits)
                 if not over:
-                    return self._told(found[0], candidate)
-            _tighten(spare, found[0], found[1], over, attempt)
-        raise self._too_small(limits)
+                    return self._told(*self._faster(family, candidate, range(least, interval)))
+            tighten(spare, family, folding, over, attempt)
+        raise too_small(self.families, limits)
 
-    def _least(self, limits: Limits) -> tuple[Family, Folding] | None:
-        """The family and folding with the least interval, and of these the least area."""
+    def _faster(
+        self, chosen: Family, candidate: Candidate, intervals: range
+    ) -> tuple[Family, Candidate]:
+        """The first of these intervals that a family can keep, or else what was chosen.
+
+        The kernels alone would keep these intervals within the limits.
+        """
+        failed: set[tuple[int, int]] = set()
+        for interval in intervals:
+            for number, family in enumerate(self.families):
+                folding = (
+                    family.for_interval(interval, self.limits) if family.alternatives else None
+                )
+                if folding is None or (number, family.area(folding)) in failed:
+                    continue
+                failed.add((number, family.area(folding)))
+                found = self._meeting(family, folding, interval)
+                if found is not None:
+                    return family, found
+        return chosen, candidate
+
+    def _least(self, limits: Limits) -> tuple[Family, Folding, int] | None:
+        """(family, folding, interval): the least interval, and of these the least area."""
         best: int | None = None
-        found: tuple[Family, Folding] | None = None
         for family in sorted(self.families, key=lambda f: f.fastest):
-            interval = family.least_interval(limits, best)
-            if interval is not None:
-                best = interval
-                folding = family.for_interval(interval, limits) or family.at(interval, limits)
-                assert folding is not None
-                found = family, folding
-        if found is None:
-            folded = (
-                (f, folding) for f in self.families
-                if (folding := f.at(f.budgets[-1], limits)) is not None
-            )  # fmt: skip
-            return next(folded, None)
-        return found
-
-    def _too_small(self, limits: Limits) -> ThresherError:
-        """Nothing fits: the resource that even the most folded design exceeds."""
-        figure = ""
+            best = family.least_interval(limits, best) or best
+        if best is not None:
+            return *next(self._by_area(best, limits)), best
         for family in self.families:
-            folding = family.at(family.budgets[-1], {})
-            assert folding is not None
-            over = _over(family.candidate(folding).resources, limits)
-            for name, excess in over.items():
-                label, limit, need = _shown(name, limits[name], limits[name] + excess)
-                figure = f"{label} = {limit}, not take {need} even folded the most; allow {need}"
-                break
-        figure = figure or "these limits together; allow more of the scarcest"
-        return ThresherError(f"capacity: the design must fit {figure}")
+            folding = family.at(family.budgets[-1], limits)
+            if folding is not None:
+                return family, folding, family.candidate(folding).ideal.interval
+        return None
 
     def _for_interval(self) -> Design:
         """The least area that keeps the target's interval."""
         interval = self.options.interval
         assert interval is not None
-        for family, folding in self._by_area(interval):
-            design = self._meeting(family, folding, interval)
-            if design is not None:
-                return design
+        best: tuple[int, Family, Candidate] | None = None
+        for family, folding in self._by_area(interval, self.limits):
+            if best is not None and best[0] <= family.area(folding):
+                break
+            found = self._meeting(family, folding, interval)
+            if found is not None and (best is None or family.area(found.folding) < best[0]):
+                best = family.area(found.folding), family, found
+        if best is not None:
+            return self._relaxed(best[1], best[2])
         if self.limits:
             nearest = self._fastest(self.limits)
             missed = self.options.misses(nearest.predicted)
             if missed is None:
                 return nearest
             raise ThresherError(
-                f"target: the design must reach {missed} within {self._scarcest(nearest)}; "
+                f"target: the design must reach {missed} within {scarcest(nearest, self.limits)}; "
                 f"{nearest.limit}"
             )
         nearest = self._fastest({})
@@ -161,36 +172,60 @@ class _Search:
             f"target: the design must reach {missed}; {nearest.limit}, even fully unrolled"
         )
 
-    def _by_area(self, interval: int) -> Iterator[tuple[Family, Folding]]:
-        """The families that can keep an interval, the one with the least area first."""
-        found: list[tuple[int, int, Family, Folding]] = []
-        for family in self.families:
-            folding = family.for_interval(interval, self.limits)
-            if folding is not None:
-                kernels = (family.space.choice(n, f).area for n, f in folding.items())
-                found.append((sum(kernels), len(found), family, folding))
-        for _, _, family, folding in sorted(found, key=lambda f: f[:2]):
-            yield family, folding
+    def _by_area(self, interval: int, limits: Limits) -> Iterator[tuple[Family, Folding]]:
+        """The families that can keep an interval, the one with the least area first.
 
-    def _meeting(self, family: Family, folding: Folding, interval: int) -> Design | None:
-        """The design of the family that meets the targets and fits, if there is one."""
+        A family is only looked at closely where no other one is known to take less.
+        """
+        waiting: list[tuple[int, int, Folding | None]] = []
+        for number, family in enumerate(self.families):
+            bound = family.least_area(interval, limits)
+            if bound is not None:
+                heappush(waiting, (bound, number, None))
+        while waiting:
+            _, number, folding = heappop(waiting)
+            family = self.families[number]
+            if folding is not None:
+                yield family, folding
+                continue
+            folding = family.for_interval(interval, limits)
+            if folding is not None:
+                heappush(waiting, (family.area(folding), number, folding))
+
+    def _meeting(self, family: Family, folding: Folding, interval: int) -> Candidate | None:
+        """The family's candidate that keeps the interval and fits, if there is one.
+
+        Where the FIFOs and all else between the kernels are too much, the next best folding is
+        looked at, and the next; where these are not worth their time, or all too large, the kernels
+        get less.
+        """
         spare, asked = dict(self.limits), interval
-        for attempt in range(_ATTEMPTS):
+        excluded: list[Folding] = []
+        for attempt in range(_ATTEMPTS + family.alternatives):
             candidate = family.candidate(folding)
-            late = candidate.ideal.interval - interval
-            over = {} if late > 0 else _over(candidate.resources, self.limits)
+            late, over = self._misfit(candidate, interval)
             if late <= 0 and not over:
-                late = candidate.final.predicted.interval - interval
-                over = _over(estimate(candidate.final), self.limits)
-                if late <= 0 and not over:
-                    return self._relaxed(family, candidate)
-            asked -= max(0, late)
-            _tighten(spare, family, folding, over, attempt)
-            again = family.for_interval(asked, spare) if asked > 0 else None
+                return candidate
+            if late <= 0 and attempt < family.alternatives:
+                excluded.append(folding)
+            else:
+                asked -= max(0, late)
+                shift = max(0, attempt - family.alternatives)
+                tighten(spare, family, folding, over, shift)
+            again = family.for_interval(asked, spare, excluded) if asked > 0 else None
             if again is None:
                 return None
             folding = again
         return None
+
+    def _misfit(self, candidate: Candidate, interval: int) -> tuple[int, dict[str, int]]:
+        """(cycles above the interval, resources above their limits); the FIFOs' too."""
+        late = candidate.ideal.interval - interval
+        over = {} if late > 0 else excess(candidate.resources, self.limits)
+        if late > 0 or over:
+            return late, over
+        late = candidate.final.predicted.interval - interval
+        return late, excess(estimate(candidate.final), self.limits)
 
     def _for_latency(self) -> Design:
         """The least area whose latency, and interval if asked for, meet the targets."""
@@ -209,7 +244,7 @@ class _Search:
                 if folding is None or number == _ATTEMPTS:
                     break
                 candidate = family.candidate(folding)
-                if _over(candidate.resources, self.limits):
+                if excess(candidate.resources, self.limits):
                     continue
                 if self.options.misses(candidate.final.predicted) is None:
                     found.append((area(candidate.resources), len(found), family, candidate))
@@ -221,7 +256,7 @@ class _Search:
         missed = self.options.misses(nearest.predicted)
         if missed is None:
             return nearest
-        within = f" within {self._scarcest(nearest)}" if self.limits else ""
+        within = f" within {scarcest(nearest, self.limits)}" if self.limits else ""
         raise ThresherError(f"target: the design must reach {missed}{within}; {nearest.limit}")
 
     def _relaxed(self, family: Family, chosen: Candidate) -> Design:
@@ -243,7 +278,7 @@ class _Search:
                 folding[name] = choice.folding
         if folding != chosen.folding:
             relaxed = family.candidate(folding)
-            fits = not _over(estimate(relaxed.final), self.limits)
+            fits = not excess(estimate(relaxed.final), self.limits)
             if fits and self.options.misses(relaxed.final.predicted) is None:
                 return self._told(family, relaxed)
         return self._told(family, chosen)
@@ -257,33 +292,5 @@ class _Search:
         cycles = family.space.choice(name, candidate.folding[name]).cycles
         limit = f"kernel '{name}' limits it with {cycles} of {design.predicted.interval} cycles"
         if self.limits:
-            limit += f", {self._scarcest(design)}"
+            limit += f", {scarcest(design, self.limits)}"
         return replace(design, limit=limit)
-
-    def _scarcest(self, design: Design) -> str:
-        """The limited resource of which least is left."""
-        used = figures(estimate(design))
-        name = max(self.limits, key=lambda n: used[n] / max(1, self.limits[n]))
-        label, limit, _ = _shown(name, self.limits[name], used[name])
-        return f"{label} = {limit}"
-
-
-def _tighten(
-    spare: dict[str, int], family: Family, folding: Folding, over: Limits, attempt: int
-) -> None:
-    """Leave the kernels less than they take in this folding, by the excess and ever more."""
-    choices = [family.space.choice(name, f) for name, f in folding.items()]
-    for name, excess in over.items():
-        taken = sum(choice.used[name] for choice in choices)
-        spare[name] = min(spare[name], taken) - (excess << attempt)
-
-
-def _over(used: Resources, limits: Limits) -> dict[str, int]:
-    """By resource how much is used beyond the limit."""
-    found = figures(used)
-    return {n: found[n] - most for n, most in limits.items() if n in found and found[n] > most}
-
-
-def _shown(name: str, limit: int, need: int) -> tuple[str, int, int]:
-    """A resource as users call it: block RAMs in units of 36 Kbit."""
-    return ("bram36", limit // 2, -(-need // 2)) if name == "bram18" else (name, limit, need)

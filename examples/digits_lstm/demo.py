@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thresher.boards.registry import get_board
 from thresher.gen.compiled import compile_model
 from thresher.gen.folder import read_report, save_folder, save_report
 from thresher.gen.options import CompileOptions
@@ -43,7 +44,7 @@ def main() -> int:
     data = np.load(HERE / "digits_test.npz")
     images, labels, brevitas = (data[k][: args.images] for k in ("x", "y", "brevitas"))
     out = Path(args.out)
-    options = CompileOptions(board=BOARD, target_fps=IMAGES_A_SECOND)
+    options = CompileOptions(board=get_board(BOARD).target, target_fps=IMAGES_A_SECOND)
     model = compile_model(HERE / "digits_lstm.onnx", options, say=say)
     save_folder(model, out)
     (name,) = model.reference.inputs

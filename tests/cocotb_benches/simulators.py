@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -26,15 +26,19 @@ RUNS: Mapping[str, tuple[Stalls | None, int | None]] = {
 """Stalls and the cycle of the reset, by name of the run."""
 
 
-def build(simulator: str, verilog: str, top: str) -> tuple[Runner, Path]:
-    """The runner and the folder of a finished build of this Verilog; cached."""
+def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tuple[Runner, Path]:
+    """The runner and the folder of a finished build of this Verilog; cached.
+
+    :param fast: on Verilator, build longer to run faster.
+    """
+    arguments = _ARGUMENTS[simulator][: -2 if fast else None]
 
     def make(folder: Path) -> None:
         source = folder / f"{top}.v"
         source.write_text(verilog)
         runner.build(
             sources=[source], hdl_toplevel=top, build_dir=folder, always=True,
-            build_args=_ARGUMENTS[simulator], timescale=("1ns", "1ps"),
+            build_args=arguments, timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
         )  # fmt: skip
         for left in (*folder.glob("Vtop*"), *folder.glob("verilat*")):  # the program is enough
@@ -42,10 +46,13 @@ def build(simulator: str, verilog: str, top: str) -> tuple[Runner, Path]:
 
     path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Without the second, larger designs die on a precompiled header (see FACTS).
-    variables = {"PATH": path, "MAKEFLAGS": " -- CFG_CXXFLAGS_PCH_I=-include"}
+    levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O1" if fast else ""
+    variables = {"PATH": path, "MAKEFLAGS": f" -- CFG_CXXFLAGS_PCH_I=-include{levels}"}
     with mock.patch.dict(os.environ, variables):
         runner = get_runner(simulator)
-        return runner, cached(f"cocotb-{simulator}", content_key(verilog, top), make)
+        return runner, cached(
+            f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make
+        )
 
 
 _ARGUMENTS = {
@@ -89,23 +96,40 @@ def write_job(
     np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]
 
 
-def run_bench(runner: Runner, built: Path, top: str, folder: Path) -> None:
-    """Run `bench` on the job in this folder.
+def run_bench(
+    runner: Runner,
+    built: Path,
+    top: str,
+    folder: Path,
+    *,
+    module: str = "bench",
+    runs: int | None = len(RUNS),
+    arguments: Sequence[str] = (),
+) -> None:
+    """Run a bench on the job in this folder.
 
+    :param module: of this folder, the bench.
+    :param runs: how many it has; None: at least one.
+    :param arguments: of the simulation, `+name`.
     :raises AssertionError: with the simulator's log, when a run fails.
     """
     log = folder / "log.txt"
     with contextlib.suppress(SystemExit):  # some runs failed: told below, with the log
         runner.test(
-            test_module="cocotb_benches.bench",
+            test_module=f"cocotb_benches.{module}",
             hdl_toplevel=top,
             hdl_toplevel_lang="verilog",
             build_dir=built,
             test_dir=folder,
-            extra_env={"THRESHER_BENCH": str(folder), "COCOTB_ANSI_OUTPUT": "0"},
+            extra_env={
+                "THRESHER_BENCH": str(folder),
+                "COCOTB_ANSI_OUTPUT": "0",
+                "COCOTB_MAX_FAILURES": "1",
+            },
             log_file=log,
+            plusargs=arguments,
             results_xml=str(folder / "results.xml"),
             timescale=("1ns", "1ps"),
         )
     count, failed = get_results(folder / "results.xml")
-    assert (count, failed) == (len(RUNS), 0), log.read_text()[-8000:]
+    assert (count, failed) == (runs or max(count, 1), 0), log.read_text()[-8000:]

@@ -63,9 +63,9 @@ def counterexample(folder: Path, top: Module, free: list[Value], depth: int = 8)
     return not _holds(folder, depth, induction=False)
 
 
-def mutant(module: str, old: str, new: str) -> ModuleType:
-    """The module `thresher.rtl.<module>` with the one occurrence of `old` in its text replaced."""
-    spec = importlib.util.find_spec(f"thresher.rtl.{module}")
+def mutant(module: str, old: str, new: str, package: str = "thresher.rtl") -> ModuleType:
+    """The module `<package>.<module>` with the one occurrence of `old` in its text replaced."""
+    spec = importlib.util.find_spec(f"{package}.{module}")
     assert spec is not None
     assert spec.origin is not None
     text = Path(spec.origin).read_text()

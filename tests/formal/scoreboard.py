@@ -28,6 +28,7 @@ __all__ = [
     "check_skid",
     "check_split",
     "check_stages",
+    "opened",
 ]
 
 BITS = 4  # of a payload: beats are told apart modulo 16
@@ -47,7 +48,7 @@ def _transfers(m: Module, name: str, port: stream.Interface) -> Signal:
     return _count(m, f"{name}_count", port.valid & port.ready)
 
 
-def _opened(dut: wiring.Component) -> Module:
+def opened(dut: wiring.Component) -> Module:
     """The component's module, which it then also gives to whoever elaborates it."""
     inner = dut.elaborate(None)
     dut.elaborate = lambda platform: inner
@@ -99,7 +100,7 @@ def check_fifo(kernel: Fifo) -> Proof:
     """A FIFO of one lane; the memory is read by a port that the scoreboard adds."""
     m, dut = Module(), kernel.create()
     m.submodules.dut = dut
-    inner = _opened(dut)
+    inner = opened(dut)
     put, taken = _transfers(m, "put", dut.i), _transfers(m, "taken", dut.o)
     m.d.comb += _payload(dut.i).eq(put)
     control = inner.submodules.control
@@ -200,7 +201,7 @@ def check_concat(kernel: Concat) -> Proof:
     """Streams in turn. A beat carries its input's number and its own among those of that input."""
     m, dut = Module(), kernel.create()
     m.submodules.dut = dut
-    inner = _opened(dut)
+    inner = opened(dut)
     ports = [getattr(dut, name) for name in kernel.inputs]
     moved = Cat(port.valid & port.ready for port in ports).any()
     entering = _place(m, "entering", kernel.segments, moved)
@@ -226,7 +227,7 @@ def check_split(kernel: Split) -> Proof:
     """Streams in turn. A beat carries its output's number and its own among those for it."""
     m, dut = Module(), kernel.create()
     m.submodules.dut = dut
-    inner = _opened(dut)
+    inner = opened(dut)
     moved = dut.i.valid & dut.i.ready
     entering = _place(m, "entering", kernel.segments, moved)
     _assert_sequencer(m, inner.submodules.sequencer, kernel.segments, entering)

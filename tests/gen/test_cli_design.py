@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from thresher.gen.cli import main
 from thresher.gen.folder import load_folder, read_report
+
+Refused = Callable[..., str]
 
 
 def test_interleave(model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,3 +68,51 @@ def _product(model_file: Path, tmp_path: Path) -> str:
     assert main(["compile", str(model_file), "-o", str(tmp_path / "any"), "--quiet"]) == 0
     folding = json.loads((tmp_path / "any/folding.json").read_text())
     return next(name for name, entry in folding.items() if "pe" in entry)
+
+
+def test_fifos(
+    model_file: Path,
+    out: Path,
+    tmp_path: Path,
+    refused: Refused,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Named in folding.json, as in the report; given back they give the same Verilog."""
+    folding = json.loads((out / "folding.json").read_text())
+    report: Any = read_report(out)
+    assert list(folding["fifos"]) == [f"{f['from']} -> {f['to']}" for f in report["fifos"]]
+    again, path = tmp_path / "again", tmp_path / "f.json"
+    command = ["compile", str(model_file), "-o", str(again), "--quiet", "--folding"]
+    assert main([*command, str(out / "folding.json")]) == 0
+    for name in ("rtl/thresher_top.v", "folding.json"):
+        assert (again / name).read_bytes() == (out / name).read_bytes()
+
+    edge = next(iter(folding["fifos"]))
+    folding["fifos"][edge] = {"depth": 6000, "memory": "ultra"}
+    path.write_text(json.dumps(folding))
+    capsys.readouterr()
+    assert f"FIFO '{edge}': memory must be one of" in refused(*command, path)
+    assert "for only UltraScale+ boards" in refused(*command, path, "--board", "cmod-s7")
+    assert main([*command, str(path), "--budget", "uram=3"]) == 0
+    report = read_report(again)
+    fifo = next(f for f in report["fifos"] if f"{f['from']} -> {f['to']}" == edge)
+    assert (fifo["depth"], fifo["least_depth"], fifo["memory"]) == (6000, 2, "ultra")
+    assert report["resources"]["estimated"]["uram"] == 2
+    assert report["resources"]["limits"]["uram"] == 3
+    assert main(["verify", str(again), "--quiet"]) == 0
+
+
+def test_ultraram_of_a_board(
+    model_file: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A FIFO goes there where neither LUTs nor block RAMs are to hold it."""
+    edge = next(iter(json.loads((out / "folding.json").read_text())["fifos"]))
+    (tmp_path / "f.json").write_text(json.dumps({"fifos": {edge: {"depth": 5000}}}))
+    command = ["compile", str(model_file), "-o", str(tmp_path / "new"), "--folding"]
+    command += [str(tmp_path / "f.json"), "--board", "zcu104", "--budget"]
+    for budget, blocks, told in (("bram=0", 2, ", 2 URAM"), ("bram=20", 0, " BRAM36")):
+        assert main([*command, budget]) == 0
+        assert f"{told}\n" in capsys.readouterr().out
+        report: Any = read_report(tmp_path / "new")
+        assert report["resources"]["estimated"]["uram"] == blocks
+        assert report["resources"]["capacity"]["uram"] == 96

@@ -51,7 +51,7 @@ def test_bad_files(name: str, out: Path, refused: Refused) -> None:
         (["--board", "pynq"], "board must be one of arty-s7-25, "),
         (["--budget", "lut"], "--budget must be like lut=8000,dsp=20,bram=10, not 'lut'; give"),
         (["--budget", ""], "--budget must be like"),
-        (["--budget", "uram=1"], "--budget knows lut, ff, dsp, bram, lutram, not 'uram'"),
+        (["--budget", "ram=1"], "--budget knows lut, ff, lutram, dsp, bram, uram, not 'ram'"),
         (["--budget", "lut=10"], "must fit lut = 10, not take "),
         (["--clock-mhz", "0"], "--clock-mhz must be finite and greater than 0, not 0.0"),
         (["--clock-mhz", "inf"], "--clock-mhz must be finite"),

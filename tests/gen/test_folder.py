@@ -109,6 +109,8 @@ def other_model(out: Path) -> None:
         (stamped(options={"colour": "red"}), "thresher.json changed"),
         (stamped(options={"seq_len": "x"}), "thresher.json changed"),
         (stamped(options=None), "thresher.json changed"),
+        (stamped(options={"board": "zcu104"}), "thresher.json changed"),
+        (stamped(options={"board": {"name": "zcu104"}}), "thresher.json changed"),
         (stamped(verilog_sha256=""), "thresher_top.v changed"),
         (edit("thresher.json", lambda _: "[]"), "must hold an object"),
         (edit("thresher.json", lambda _: "{"), "is not JSON"),

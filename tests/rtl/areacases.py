@@ -58,7 +58,7 @@ def _mvau(rng: Rng) -> Kernel:
     lo, hi = _interval(rng)
     return MVAU(
         weights=_weights(rng, k, n, 2), pe=pe, simd=simd, i_lo=lo, i_hi=hi, bias=_bias(rng, n),
-        memory=("auto", "lut", "bram")[rng.integers(3)],
+        memory=("auto", "logic", "block")[rng.integers(3)],
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def _broadcast(rng: Rng) -> Kernel:
     lo, hi = _interval(rng, 4)
     return BroadcastMVAU(
         weights=_weights(rng, k, n, 4), rows=lanes * groups, lanes=lanes, i_lo=lo, i_hi=hi,
-        bias=_bias(rng, n), memory=("auto", "lut", "bram")[rng.integers(3)],
+        bias=_bias(rng, n), memory=("auto", "logic", "block")[rng.integers(3)],
     )  # fmt: skip
 
 

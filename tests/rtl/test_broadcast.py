@@ -50,12 +50,12 @@ def naive(kernel: BroadcastMVAU, rows: np.ndarray) -> list[list[int]]:
     bits=st.integers(1, 8),
     interval=st.sampled_from([(0, 1), (0, 255), (-128, 127), (-3, 5), (-7, -2), (4, 9), (0, 0)]),
     bias=st.booleans(),
-    memory=st.sampled_from(["auto", "lut", "bram"]),
+    memory=st.sampled_from(["auto", "logic", "block"]),
 )
 @example(fold=(1, 1, 1, 1), bits=3, interval=(-8, 7), bias=True, memory="auto")
-@example(fold=(1, 4, 1, 3), bits=4, interval=(-8, 7), bias=True, memory="bram")
-@example(fold=(3, 1, 20, 2), bits=4, interval=(-8, 7), bias=True, memory="bram")
-@example(fold=(9, 3, 33, 1), bits=8, interval=(-8, 7), bias=False, memory="bram")
+@example(fold=(1, 4, 1, 3), bits=4, interval=(-8, 7), bias=True, memory="block")
+@example(fold=(3, 1, 20, 2), bits=4, interval=(-8, 7), bias=True, memory="block")
+@example(fold=(9, 3, 33, 1), bits=8, interval=(-8, 7), bias=False, memory="block")
 def test_model_and_cycles(
     fold: tuple[int, int, int, int], bits: int, interval: tuple[int, int], bias: bool, memory: str
 ) -> None:
@@ -200,7 +200,7 @@ def test_equality_is_by_content() -> None:
         ({"bias": np.full(8, 1 << 47)}, ValueError, r"sums must stay below 2\*\*47, not reach"),
         ({"bias": np.ones(5, int)}, ValueError, r"bias must have shape \(8,\), not \(5,\)"),
         ({"bias": np.ones(8)}, TypeError, "bias must be an array of integers"),
-        ({"memory": "uram"}, ValueError, "memory must be one of auto, lut, bram, not 'uram'"),
+        ({"memory": "uram"}, ValueError, "memory must be one of auto, logic, block, not 'uram'"),
         ({"multiplier": "lut"}, ValueError, "multiplier must be one of dsp48e1, dsp48e2, not"),
     ],
 )
@@ -243,9 +243,9 @@ def test_estimate_counts_multipliers_and_memory() -> None:
     rng = np.random.default_rng(0)
     weights = rng.integers(-127, 128, (64, 64))
     more: dict[str, Any] = {"rows": 64, "lanes": 8, "i_lo": -128, "i_hi": 127}
-    blocks = BroadcastMVAU(weights=weights, memory="bram", **more).resources()
+    blocks = BroadcastMVAU(weights=weights, memory="block", **more).resources()
     assert (blocks.dsp, blocks.bram18) == (32, 15)
-    single = BroadcastMVAU(weights=weights, memory="lut", pack=1, **more).resources()
+    single = BroadcastMVAU(weights=weights, memory="logic", pack=1, **more).resources()
     assert (single.dsp, single.bram18) == (64, 0)
     narrow = BroadcastMVAU(weights=weights // 32, rows=64, lanes=8, pack=1, i_lo=0, i_hi=3)
     assert narrow.resources().dsp == 0

@@ -46,11 +46,11 @@ def with_step(parameters: dict[str, object], channels: int, seed: int) -> dict[s
     lanes=st.integers(1, 3),
     rows=st.integers(1, 3),
     step=st.sampled_from(["none", "one", "each"]),
-    memory=st.sampled_from(["auto", "lut", "bram"]),
+    memory=st.sampled_from(["auto", "logic", "block"]),
 )
-@example("mul", (-40, 30), "vector", (0, 0), 2, 3, "each", "bram")
-@example("rsub", (-40, 30), "vector", (1, 2), 2, 1, "one", "lut")
-@example("sub", (-40, 30), (0, 63), (2, 1), 3, 2, "each", "lut")
+@example("mul", (-40, 30), "vector", (0, 0), 2, 3, "each", "block")
+@example("rsub", (-40, 30), "vector", (1, 2), 2, 1, "one", "logic")
+@example("sub", (-40, 30), (0, 63), (2, 1), 3, 2, "each", "logic")
 def test_model_and_cycles(
     op: str, a: tuple[int, int], b: tuple[int, int] | str, shifts: tuple[int, int],
     lanes: int, rows: int, step: str, memory: str,
@@ -133,8 +133,8 @@ def test_two_streams_wait_for_each_other(rng: np.random.Generator) -> None:
         ({"op": "mul", "constant": np.array([4])}, 1),
         ({"op": "mul", "constant": np.array([0b1010101])}, 1),
         ({"op": "mul", "constant": np.array([0b101010101])}, 2),
-        ({"constant": np.array([5, 6]), "memory": "lut"}, 2),
-        ({"constant": np.array([5, 6]), "memory": "bram"}, 3),
+        ({"constant": np.array([5, 6]), "memory": "logic"}, 2),
+        ({"constant": np.array([5, 6]), "memory": "block"}, 3),
     ],
 )
 def test_latency(change: dict[str, object], latency: int) -> None:
@@ -182,7 +182,7 @@ STEP = StepFunction(0, 99, np.arange(4)[:, None], np.array([[0, 1]]))
         ({"multiplier": "x"}, ValueError, "multiplier must be one of dsp, lut, not 'x'"),
         ({"multiplier": "lut"}, ValueError,
          "multiplier must be 'dsp' where op is 'add', not 'lut'"),
-        ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
+        ({"memory": "x"}, ValueError, "memory must be one of auto, logic, block, not 'x'"),
     ],
 )  # fmt: skip
 def test_refuses(change: dict[str, object], error: type[Exception], words: str) -> None:

@@ -9,10 +9,20 @@ from harness import check_kernel, random_inputs, simulate
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from thresher.rtl.addertree import product_terms, signed_digits, tree_stages
+from thresher.rtl.addertree import (
+    Term,
+    join,
+    leaves,
+    levels_of,
+    product_terms,
+    signed_digits,
+    tree_stages,
+)
 from thresher.rtl.broadcast import BroadcastMVAU
-from thresher.rtl.kernel import Kernel
+from thresher.rtl.checks import greatest_sum
+from thresher.rtl.kernel import Kernel, Resources
 from thresher.rtl.mvau import MVAU
+from thresher.rtl.treearea import forest_resources
 
 
 def naive(kernel: MVAU, rows: np.ndarray) -> list[list[int]]:
@@ -49,13 +59,13 @@ def build(
     bits=st.integers(1, 8),
     interval=st.sampled_from([(0, 1), (0, 255), (-128, 127), (-3, 5), (-7, -2), (4, 9), (0, 0)]),
     bias=st.booleans(),
-    memory=st.sampled_from(["auto", "lut", "bram"]),
+    memory=st.sampled_from(["auto", "logic", "block"]),
 )
 @example(fold=(2, 3, 1, 1), bits=4, interval=(-8, 7), bias=True, memory="auto")
 @example(fold=(1, 1, 1, 1), bits=3, interval=(-8, 7), bias=False, memory="auto")
-@example(fold=(2, 5, 3, 1), bits=4, interval=(-8, 7), bias=True, memory="bram")
-@example(fold=(2, 9, 1, 2), bits=4, interval=(-8, 7), bias=True, memory="lut")
-@example(fold=(3, 2, 4, 3), bits=8, interval=(0, 255), bias=True, memory="bram")
+@example(fold=(2, 5, 3, 1), bits=4, interval=(-8, 7), bias=True, memory="block")
+@example(fold=(2, 9, 1, 2), bits=4, interval=(-8, 7), bias=True, memory="logic")
+@example(fold=(3, 2, 4, 3), bits=8, interval=(0, 255), bias=True, memory="block")
 def test_model_and_cycles(
     fold: tuple[int, int, int, int], bits: int, interval: tuple[int, int], bias: bool, memory: str
 ) -> None:
@@ -94,7 +104,7 @@ def test_no_bubbles(pe: int, simd: int, cycles: int, latency: int) -> None:
     rng = np.random.default_rng(1)
     weights = rng.integers(-2, 2, (6, 4))
     weights[0] = 1
-    kernel = MVAU(weights=weights, pe=pe, simd=simd, i_lo=0, i_hi=3, memory="lut")
+    kernel = MVAU(weights=weights, pe=pe, simd=simd, i_lo=0, i_hi=3, memory="logic")
     times = simulate(kernel, random_inputs(kernel, 5, rng)).times
     starts = times["i"][:: 6 // simd]
     assert starts == [cycles * k for k in range(5)]
@@ -138,12 +148,59 @@ def test_tree_stages() -> None:
     assert stages(-1, 1) == 1
 
 
+def tree_resources(terms: list[Term], width: int, stages: int, in_dsp: bool) -> Resources:
+    """Sum by sum and register by register: a LUT, and an FF, for each bit."""
+    terms, lut, ff = leaves(terms), 0, 0
+    for stage, levels in enumerate(levels_of(len(terms), stages)):
+        for step in range(levels):
+            pairs = zip(terms[::2], terms[1::2], strict=False)
+            sums = [join(a, b, width, made=False) for a, b in pairs]
+            if not (in_dsp and stage == step == 0):
+                lut += sum(total.shape(width).width for total in sums)
+            terms = sums + terms[2 * len(sums) :]
+        if not (in_dsp and stage == 0 and levels == 1):
+            ff += sum(term.shape(width).width for term in terms)
+    return Resources(lut=lut, ff=ff)
+
+
+@given(
+    st.integers(1, 4), st.integers(0, 9), st.integers(1, 5), st.integers(0, 3), st.booleans(),
+    st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_a_forest_is_its_trees(
+    trees: int, terms: int, folds: int, spare: int, in_dsp: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    most = 1 << int(rng.integers(1, 50))
+    lo = rng.integers(-most, most, (trees, terms, folds))
+    hi = lo + rng.integers(0, most, lo.shape)
+    width = rng.integers(1, 60, trees)
+    stages = max(1, terms - 1).bit_length() // 2 + 1 + spare
+    alone = (
+        tree_resources(
+            [Term(Const(0), *ends) for ends in zip(lo[k], hi[k], strict=True)],
+            int(width[k]), stages, in_dsp,
+        )
+        for k in range(trees)
+    )  # fmt: skip
+    together = forest_resources(lo, hi, width=width, stages=stages, in_dsp=in_dsp)
+    assert together == sum(alone, Resources())
+
+
+@pytest.mark.parametrize("great", [1, 1 << 20, 1 << 61])
+def test_greatest_sum(great: int) -> None:
+    """Also where int64 does not hold it."""
+    weights = np.array([[great, -3], [-great, 5], [great, 1]])
+    biases = np.array([-7, great])
+    assert greatest_sum(weights, biases, -8, 7) == max(24 * great + 7, 72 + great)
+
+
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
     "pe, simd, interval, more",
     [(2, 2, (-128, 127), 0), (3, 6, (0, 63), 0), (1, 1, (0, 1), 0), (2, 3, (-600, 511), 1)],
 )
-@pytest.mark.parametrize("memory", ["lut", "bram"])
+@pytest.mark.parametrize("memory", ["logic", "block"])
 def test_products_in_luts(
     pe: int, simd: int, interval: tuple[int, int], more: int, bias: bool, memory: str
 ) -> None:
@@ -162,9 +219,9 @@ def test_products_in_luts(
 def test_estimate_counts_multipliers_and_memory() -> None:
     rng = np.random.default_rng(0)
     weights = rng.integers(1, 128, (64, 64))
-    blocks = MVAU(weights=weights, pe=8, simd=8, i_lo=-128, i_hi=127, memory="bram").resources()
+    blocks = MVAU(weights=weights, pe=8, simd=8, i_lo=-128, i_hi=127, memory="block").resources()
     assert (blocks.dsp, blocks.bram18) == (64, 13)
-    none = MVAU(weights=weights, pe=8, simd=8, i_lo=-128, i_hi=127, memory="lut").resources()
+    none = MVAU(weights=weights, pe=8, simd=8, i_lo=-128, i_hi=127, memory="logic").resources()
     assert (none.dsp, none.bram18) == (64, 0)
     assert none.lut > blocks.lut
     narrow = MVAU(weights=weights % 4, pe=8, simd=8, i_lo=0, i_hi=3).resources()
@@ -187,7 +244,7 @@ def test_estimate_counts_multipliers_and_memory() -> None:
         ({"weights": np.full((4, 6), 1 << 60)}, ValueError, r"sums must stay below 2\*\*62"),
         ({"bias": np.ones(5, int)}, ValueError, r"bias must have shape \(6,\), not \(5,\)"),
         ({"bias": np.ones(6)}, TypeError, "bias must be an array of integers"),
-        ({"memory": "uram"}, ValueError, "memory must be one of auto, lut, bram, not 'uram'"),
+        ({"memory": "uram"}, ValueError, "memory must be one of auto, logic, block, not 'uram'"),
         ({"multiplier": "dsp48e1"}, ValueError, "multiplier must be one of dsp, lut, not 'dsp48e1"),
     ],
 )

@@ -45,7 +45,7 @@ def read(rom: Rom, sequence: list[tuple[int, int]]) -> list[int]:
     return seen
 
 
-@pytest.mark.parametrize("memory", ["lut", "bram"])
+@pytest.mark.parametrize("memory", ["logic", "block"])
 @pytest.mark.parametrize("width", [5, 72, 73, 150])
 def test_reads_and_holds(memory: str, width: int, rng: np.random.Generator) -> None:
     words = pack_words(rng.integers(0, 2, (11, width)), 1)
@@ -61,13 +61,13 @@ def test_one_word_is_a_constant() -> None:
 @pytest.mark.parametrize(
     "depth, width, memory, bound",
     [
-        (1, 99, "bram", "lut"),
-        (2, 99, "bram", "bram"),
-        (64, 36, "auto", "lut"),
-        (512, 36, "auto", "bram"),
-        (512, 4, "auto", "lut"),
-        (4096, 8, "auto", "bram"),
-        (4096, 8, "lut", "lut"),
+        (1, 99, "block", "logic"),
+        (2, 99, "block", "block"),
+        (64, 36, "auto", "logic"),
+        (512, 36, "auto", "block"),
+        (512, 4, "auto", "logic"),
+        (4096, 8, "auto", "block"),
+        (4096, 8, "logic", "logic"),
     ],
 )
 def test_binding(depth: int, width: int, memory: str, bound: str) -> None:
@@ -79,7 +79,7 @@ def test_binding(depth: int, width: int, memory: str, bound: str) -> None:
     [(1, 99, 0), (9, 36, 1), (9, 37, 2), (512, 72, 2), (513, 36, 2), (16384, 3, 3), (16385, 3, 6)],
 )
 def test_block_count(depth: int, width: int, blocks: int) -> None:
-    assert rom_resources(depth, width, "bram").bram18 == blocks
+    assert rom_resources(depth, width, "block").bram18 == blocks
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_block_count(depth: int, width: int, blocks: int) -> None:
         ({"words": [-1]}, ValueError, "words must be unsigned ints of 4 bits"),
         ({"width": -1}, ValueError, "width must be at least 0, not -1"),
         ({"width": "4"}, TypeError, "width must be an int, not '4'"),
-        ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
+        ({"memory": "x"}, ValueError, "memory must be one of auto, logic, block, not 'x'"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*created but never used")

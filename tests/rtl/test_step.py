@@ -57,13 +57,13 @@ def naive(f: StepFunction, row: list[int]) -> list[int]:
     rows=st.integers(0, 3),
     count=st.integers(0, 20),
     form=st.sampled_from(["comparators", "table", "search", "auto", "fast"]),
-    memory=st.sampled_from(["auto", "lut", "bram"]),
+    memory=st.sampled_from(["auto", "logic", "block"]),
 )
 @example("unit", (-100, 90), 2, 0, 16, "comparators", "auto")
-@example("falling", (-100, 90), 2, 3, 16, "comparators", "bram")
-@example("wild by channel", (-100, 90), 2, 3, 16, "comparators", "lut")
+@example("falling", (-100, 90), 2, 3, 16, "comparators", "block")
+@example("wild by channel", (-100, 90), 2, 3, 16, "comparators", "logic")
 @example("constants", (0, 15), 2, 1, 0, "comparators", "auto")
-@example("constants", (0, 15), 2, 2, 0, "table", "bram")
+@example("constants", (0, 15), 2, 2, 0, "table", "block")
 def test_model_and_cycles(
     kind: str, interval: tuple[int, int], lanes: int, rows: int, count: int, form: str, memory: str
 ) -> None:
@@ -165,7 +165,7 @@ def _channels(count: int) -> StepFunction:
         ({"lanes": 0}, ValueError, "lanes must be at least 1, not 0"),
         ({"lanes": 4}, ValueError, "lanes must divide the 6 channels, not 4"),
         ({"form": "guess"}, ValueError, "form must be one of auto, fast, comparators, table, "),
-        ({"memory": "x"}, ValueError, "memory must be one of auto, lut, bram, not 'x'"),
+        ({"memory": "x"}, ValueError, "memory must be one of auto, logic, block, not 'x'"),
         ({"i_lo": -1}, ValueError, r"function must cover the interval \[-1, 9\], not \[0, 9\]"),
         ({"i_lo": 5, "i_hi": 4}, ValueError, "i must be a non-empty interval"),
         ({"i_hi": 4.0}, TypeError, "i's hi must be an int, not 4.0"),

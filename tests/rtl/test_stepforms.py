@@ -107,13 +107,13 @@ def test_results_and_cycles(name: str, lanes: int, rng: np.random.Generator) -> 
     check_kernel(kernel, rng, inputs={"i": values}, periods=len(values))
 
 
-@pytest.mark.parametrize("memory", ["lut", "bram"])
+@pytest.mark.parametrize("memory", ["logic", "block"])
 @pytest.mark.parametrize("name", ["channels", "biases", "memory", "memory, wild"])
 def test_memories(name: str, memory: str, rng: np.random.Generator) -> None:
     f, form, _ = CASES[name]
     kernel = Step(function=f, lanes=2, form=form, memory=memory)
-    other = Step(function=f, lanes=2, form=form, memory="lut")
-    assert (kernel.latency > other.latency) == (memory == "bram")
+    other = Step(function=f, lanes=2, form=form, memory="logic")
+    assert (kernel.latency > other.latency) == (memory == "block")
     values = arguments(kernel, rng, 12)
     check_kernel(kernel, rng, inputs={"i": values}, periods=12)
 

@@ -1,4 +1,4 @@
-"""Random legal integer graphs, loops included, and inputs for them."""
+"""Random legal integer graphs, loops included, inputs for them, and graphs of given ports."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,19 @@ from thresher.compiler.integer.build import Builder
 from thresher.compiler.integer.ir import Block, InputPort, IntegerGraph, OutputPort, Tensor
 from thresher.rtl.stepfunction import StepFunction
 
-__all__ = ["random_codes", "random_function", "random_graph"]
+__all__ = ["finish", "random_codes", "random_function", "random_graph"]
 
 _WIDE = 1 << 16
+
+
+def finish(b: Builder, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> IntegerGraph:
+    """The graph with these ports."""
+    return IntegerGraph(
+        "graph",
+        tuple(InputPort(x, x.name, "int64", None) for x in inputs),
+        Block(b.nodes),
+        tuple(OutputPort(f"out{k}", t, "int64", None) for k, t in enumerate(outputs)),
+    )
 
 
 def random_codes(

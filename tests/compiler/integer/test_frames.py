@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from graphs import GRAPHS, finish
+from graphs import GRAPHS
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.importer import import_model
@@ -19,6 +19,7 @@ from thresher.compiler.streamline import streamline
 from thresher.sim.packing import to_frames, to_samples
 from zoo import load, names
 from zoo.image_graphs import random_image_graph
+from zoo.integer_graphs import finish
 from zoo.rtl import streamlined
 
 LOOPS = [

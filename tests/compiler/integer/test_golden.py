@@ -27,7 +27,7 @@ from thresher.compiler.integer.ir import (
 )
 from thresher.rtl.stepfunction import StepFunction
 from zoo.image_graphs import random_image_graph
-from zoo.integer_graphs import random_codes, random_function, random_graph
+from zoo.integer_graphs import finish, random_codes, random_function, random_graph
 
 Values = dict[str, np.ndarray]
 
@@ -147,12 +147,6 @@ def expected(graph: IntegerGraph, codes: Values) -> Values:
     }
 
 
-def graph_of(b: Builder, inputs: list[Tensor], outputs: list[Tensor]) -> IntegerGraph:
-    ports = tuple(InputPort(x, x.name, "int64", None) for x in inputs)
-    outs = tuple(OutputPort(f"out{i}", x, "int64", None) for i, x in enumerate(outputs))
-    return IntegerGraph("graph", ports, Block(b.nodes), outs)
-
-
 def same(found: Values, wanted: Values) -> None:
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
@@ -193,7 +187,7 @@ def test_images_of_every_width(top, rng):
         b.reduce("sum", b.reshape(seen, (24, 2))),
         b.repeat(x, 2, 1),
     ]
-    graph = graph_of(b, [x], outs)
+    graph = finish(b, [x], outs)
     codes = random_codes(graph, rng, 20)
     same(Golden(graph).run(codes), expected(graph, codes))
 
@@ -231,7 +225,7 @@ def test_every_width(top, rng):
     s = b.step(y, random_function(rng, y.lo, y.hi, 2, (-top, top)), np.array([[0, 1]]))
     t = b.step(w, random_function(rng, w.lo, w.hi, 1, (-5, 5)))
     outs = [y, z, w, s, t, b.concat([x, s], 1), *b.argmax(w, True, True), b.reshape(x, (3,))]
-    graph = graph_of(b, [x], outs)
+    graph = finish(b, [x], outs)
     codes = random_codes(graph, rng, 50)
     same(Golden(graph).run(codes), expected(graph, codes))
 
@@ -240,7 +234,7 @@ def test_many_channels_of_a_huge_interval(rng):
     b = Builder()
     x = b.input((1, 4), -(1 << 60), 1 << 60, name="x")
     y = b.step(x, random_function(rng, x.lo, x.hi, 4), np.arange(4)[None])
-    graph = graph_of(b, [x], [y])
+    graph = finish(b, [x], [y])
     codes = random_codes(graph, rng, 20)
     same(Golden(graph).run(codes), expected(graph, codes))
 
@@ -259,7 +253,7 @@ def test_states_that_change_places(rng):
         [(start, one, two, "a"), (-start, two, inner, "b"), (start, shift, turned, "c")],
         [(one, "ones"), (inner, "same")],
     )  # fmt: skip
-    graph = graph_of(b, [x], list(loop.outputs))
+    graph = finish(b, [x], list(loop.outputs))
     codes = random_codes(graph, rng, 4)
     same(Golden(graph).run(codes), expected(graph, codes))
 
@@ -279,7 +273,7 @@ def test_batches_of_any_size(monkeypatch):
 def test_results_are_not_overwritten_by_the_next_run():
     b = Builder()
     x = b.input((2,), -(1 << 58), 1 << 58, name="x")
-    graph = graph_of(b, [x], [x, b.binary("add", x, 1)])
+    graph = finish(b, [x], [x, b.binary("add", x, 1)])
     golden = Golden(graph)
     first = golden.run({"x": np.array([[1, 2]])})
     golden.run({"x": np.array([[3, 4]])})
@@ -297,7 +291,7 @@ def test_intermediates_of_loops_are_stacked():
     cap = StepFunction.from_table(0, np.minimum(np.arange(7), 3)[None])
     update = body.step(total, cap, name="update")
     b.loop(4, body, [(x, inner)], [(np.zeros(1, int), state, update, "end")], [])
-    graph = graph_of(b, [x], [b.nodes[0].outputs[0]])
+    graph = finish(b, [x], [b.nodes[0].outputs[0]])
     golden = Golden(graph)
     found = golden.intermediates({"x": np.array([[[1], [2], [3], [0]]])}, ["state", "total", "x"])
     assert found["state"].tolist() == [[[0], [1], [3], [3]]]
@@ -324,6 +318,6 @@ def test_every_kind_of_step(rng, channels, gap, count):
     every = np.concatenate([near, rng.integers(lo, hi + 1, 100), [lo, hi]])
     x = b.input((channels, len(every)), lo, hi, name="x")
     channel = np.arange(channels)[:, None]
-    graph = graph_of(b, [x], [b.step(x, function, channel if channels > 1 else None)])
+    graph = finish(b, [x], [b.step(x, function, channel if channels > 1 else None)])
     codes = {"x": np.broadcast_to(every, (1, *x.shape))}
     same(Golden(graph).run(codes), expected(graph, codes))

@@ -1,15 +1,20 @@
 """The solver against plain execution, cycle by cycle, of the same timings."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thresher.compiler.schedule import cycles
+from thresher.compiler.schedule import cycles, plan, tables
 from thresher.compiler.schedule.coarse import Coarse, coarse, steps
 from thresher.compiler.schedule.cycles import Deadlock, Edge, Late, Network, solve
+from thresher.compiler.schedule.latest import measure
 from thresher.rtl.skid import SKID_PIPE
 from thresher.rtl.timing import Firing, Pipe, Timing, fifo_pipe, register_stages
 
@@ -175,13 +180,51 @@ def test_shortcuts_change_nothing(network: Network) -> None:
     found = solve(network, 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            cycles, "coarse",
+            plan, "coarse",
             lambda t: Coarse(tuple(steps(p) for p in t.processes), t.pipes, {}),
         )  # fmt: skip
-        run = cycles.Run(network, 3, keep_fifos=True)
+        run = cycles.Run(network, 3, record=True)
         run.run()
     np.testing.assert_array_equal(run.trace().outputs["y"], found.outputs["y"])
     np.testing.assert_array_equal(run.trace().inputs["x"], found.inputs["x"])
+
+
+@given(networks(), st.integers(1, 12))
+def test_tables_grow(network: Network, size: int) -> None:
+    """Whatever room there is for cycles at first."""
+    frames = 12
+    found, usage = solve(network, frames), measure(network, frames)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "_FIRST_SIZE", size)
+        again, usage_again = solve(network, frames), measure(network, frames)
+    for trace in (again, usage.trace, usage_again.trace):
+        np.testing.assert_array_equal(trace.outputs["y"], found.outputs["y"])
+        np.testing.assert_array_equal(trace.inputs["x"], found.inputs["x"])
+    told, told_again = ((u.early, u.late, u.least) for u in (usage, usage_again))
+    assert told == told_again
+
+
+def test_long_runs_grow_tables() -> None:
+    """Beats that wait for a slow kernel in a channel without a bound."""
+    assert_stepped(accumulator(40, 4, 3, 2, 5), 5)
+
+
+def test_no_folder_for_machine_code(tmp_path: Path) -> None:
+    """A process that may write nowhere compiles for itself."""
+    code = (
+        "from thresher.compiler.schedule.firing import fire;"
+        "print(len(fire.signatures), fire._cache.cache_path)"
+    )
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": "/proc/none",
+        "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1", "None"]
 
 
 def test_limits_are_kept(rng: np.random.Generator) -> None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from graphs import GRAPHS, lstm, mlp, rnn
+from graphs import GRAPHS, mlp
+from loopgraphs import lstm, rnn
 from topsim import simulate_top
 
 from thresher.compiler.errors import ThresherError

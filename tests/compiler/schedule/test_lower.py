@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from graphs import GRAPHS, finish, weights
+from graphparts import weights
+from graphs import GRAPHS
 
 from thresher.compiler.errors import ModelError
 from thresher.compiler.integer.build import Builder
@@ -25,6 +26,7 @@ from thresher.rtl.elementwise import Elementwise
 from thresher.rtl.fanout import core
 from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Select, Split
+from zoo.integer_graphs import finish
 
 
 def serial(graph: IntegerGraph) -> Netlist:
@@ -125,6 +127,13 @@ def test_names_are_identifiers_and_unique() -> None:
     assert names[:6] == ["a_b_0", "x", "clk_2", "a_b_0_2", "t_3", "t"]
     assert len({n.lower() for n in names}) == 12
     assert all(n.isidentifier() and n.isascii() and "__" not in n for n in names)
+
+
+@pytest.mark.parametrize("name", ["clk", "rst", "reset", "design"])
+def test_no_port_is_called_what_a_top_or_a_shell_calls_something_else(name: str) -> None:
+    b = Builder()
+    x = b.input((2,), 0, 1, name=name)
+    assert list(lower(finish(b, [x], [x])).inputs) == [f"{name}_2"]
 
 
 def test_ports_of_one_source_are_named_by_tensor() -> None:

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from graphs import finish, lstm, quantise, transpose, weights
+from graphparts import quantise, weights
+from graphs import transpose
+from loopgraphs import lstm
 from test_end_to_end import assert_golden, random_codes, run
 
 from thresher.compiler.errors import ThresherError
@@ -15,10 +17,11 @@ from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.cycles import Edge
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.fifomemory import bound_fifos
-from thresher.compiler.schedule.folding import written
+from thresher.compiler.schedule.foldingfile import written
 from thresher.compiler.schedule.links import estimate, links
 from thresher.compiler.schedule.scheduler import ScheduleOptions, schedule
 from thresher.rtl.binding import memory_style
+from zoo.integer_graphs import finish
 
 Rng = np.random.Generator
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import lstm
+from loopgraphs import lstm
 
 from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.design import Design

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from graphs import lstm, mlp, mlp_rows, rnn
+from graphs import mlp, mlp_rows
+from loopgraphs import lstm, rnn
 
 from thresher.compiler.errors import ThresherError
 from thresher.compiler.schedule.capacity import Capacity

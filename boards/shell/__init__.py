@@ -1,0 +1,3 @@
+"""Shells: what stands around the core on a board, between it and the links to the host."""
+
+__all__: list[str] = []
