@@ -69,9 +69,12 @@ def _port(port: Port) -> dict[str, object]:
 
 
 def _top_port(top: TopPort) -> dict[str, object]:
-    """`samples_axis` is that of a frame's samples in the shape of one sample."""
-    shape = list(top.io.tensor.shape)
+    """`shape` is that of one sample in the stream, `samples_axis` where a frame's samples stand in
+    it; axis k of the stream is axis `order[k]` of the model's tensor.
+    """
+    shape, order = list(top.io.tensor.shape), top.io.order
     told = {"source": top.io.tensor.name, "shape": shape, "samples_axis": top.place}
+    told["order"] = list(range(len(shape)) if order is None else order)
     return _port(top.port) | told
 
 

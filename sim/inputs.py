@@ -114,7 +114,7 @@ def _from_codes(ports: list[InputPort], codes: np.ndarray) -> np.ndarray:
             f"input '{port.source}' must have codes in [{lo}, {hi}], not "
             f"[{codes.min()}, {codes.max()}]; give floats, or codes of its quantiser"
         )
-    if codes.shape[1:] != port.tensor.shape:
+    if codes.shape[1:] != port.shape:
         return codes.astype(np.float32)  # refused with the shape that it must have
     values = _values_of(port, codes.astype(np.int64))
     assert port.quantise is not None
@@ -145,7 +145,7 @@ def random_inputs(graph: IntegerGraph, samples: int, seed: int) -> dict[str, np.
 
 
 def _draw(port: InputPort, samples: int, rng: np.random.Generator) -> np.ndarray:
-    shape = (samples, *port.tensor.shape)
+    shape = (samples, *port.shape)
     codes = rng.integers(port.tensor.lo, port.tensor.hi, shape, endpoint=True)
     if port.quantise is None:
         return codes.astype(port.dtype)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from thresher.compiler.integer.ir import OutputPort
+from thresher.compiler.integer.edges import OutputPort, to_host, to_stream
 from thresher.compiler.integer.ports import dequantised, quantised
 from thresher.compiler.schedule.design import TopPort
 from thresher.gen.compiled import TOP_NAME, Compiled
@@ -35,11 +35,11 @@ def top_of(compiled: Compiled) -> SimTop:
 
     def model(*arrays: np.ndarray) -> list[np.ndarray]:
         codes = {
-            p.io.tensor.name: to_samples(a, p.io.tensor.shape, design.samples, p.place)
+            p.io.tensor.name: _samples(a, p, design.samples)
             for p, a in zip(design.inputs, arrays, strict=True)
         }
         found = compiled.golden.run(codes)
-        return [to_frames(found[_name(p)], design.samples, p.place) for p in design.outputs]
+        return [_frames(found[_name(p)], p, design.samples) for p in design.outputs]
 
     return _CompiledTop(
         TOP_NAME,
@@ -49,6 +49,16 @@ def top_of(compiled: Compiled) -> SimTop:
         model,
         compiled=compiled,
     )
+
+
+def _frames(codes: np.ndarray, port: TopPort, samples: int) -> np.ndarray:
+    """Codes (N, *shape of the model) -> (frames, elements)."""
+    return to_frames(to_stream(codes, port.io), samples, port.place)
+
+
+def _samples(frames: np.ndarray, port: TopPort, samples: int) -> np.ndarray:
+    """What `_frames` made, back."""
+    return to_host(to_samples(frames, port.io.tensor.shape, samples, port.place), port.io)
 
 
 def _name(port: TopPort) -> str:
@@ -73,14 +83,12 @@ def run_design(
     """
     design = compiled.design
     codes = quantised(compiled.streamlined.graph.inputs, inputs)
-    frames = {
-        p.name: to_frames(codes[p.io.tensor.name], design.samples, p.place) for p in design.inputs
-    }
+    frames = {p.name: _frames(codes[p.io.tensor.name], p, design.samples) for p in design.inputs}
     count = len(next(iter(codes.values())))
     result = engine.run(top_of(compiled), frames, stalls=stalls)
     outputs = {}
     for p in design.outputs:
-        rows = to_samples(result.outputs[p.name], p.io.tensor.shape, design.samples, p.place)
+        rows = _samples(result.outputs[p.name], p, design.samples)
         outputs[_name(p)] = rows[:count]
     return result, outputs
 

@@ -193,7 +193,7 @@ class Accelerator:
     def _frames(self, codes: list[np.ndarray]) -> np.ndarray:
         """Codes (N, *shape) of each input -> uint8 (frames, bytes)."""
         ready = {
-            p.stream: to_frames(array, self.model.samples, p.place)
+            p.stream: to_frames(array, self.model.samples, p.place, p.order)
             for p, array in zip(self.model.inputs, codes, strict=True)
             if p.stream is not None
         }
@@ -205,7 +205,7 @@ class Accelerator:
         given = self.model.frames[self.link.kind][1]
         rows = decode(given, self.link.transfer(self._frames(codes)))
         return {
-            o.name: to_samples(rows[o.stream], o.shape, samples, o.place)[:count]
+            o.name: to_samples(rows[o.stream], o.shape, samples, o.place, o.order)[:count]
             for o in self.model.outputs
         }
 

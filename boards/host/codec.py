@@ -16,23 +16,38 @@ _CHUNK = 1 << 24  # bits, each a byte, that are handled at once
 _WORD = 64  # bits of a code in memory
 
 
-def to_frames(values: np.ndarray, samples: int, place: int) -> np.ndarray:
+def to_frames(
+    values: np.ndarray, samples: int, place: int, order: tuple[int, ...] | None = None
+) -> np.ndarray:
     """(N, *shape) -> (frames, elements): `samples` at a time, in the order of a frame's elements.
 
     The last frame is filled up with its last sample.
 
     :param place: of the axis of samples in a frame; 0 is sample by sample, 1 step by step.
+    :param order: of the shape's axes in the stream; None where it is theirs.
     """
+    if order is not None:
+        values = values.transpose(0, *(k + 1 for k in order))
     missing = -len(values) % samples
     whole = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
     frames = whole.reshape(-1, samples, *values.shape[1:])
     return np.moveaxis(frames, 1, 1 + place).reshape(len(frames), -1)
 
 
-def to_samples(frames: np.ndarray, shape: tuple[int, ...], samples: int, place: int) -> np.ndarray:
+def to_samples(
+    frames: np.ndarray,
+    shape: tuple[int, ...],
+    samples: int,
+    place: int,
+    order: tuple[int, ...] | None = None,
+) -> np.ndarray:
     """What `to_frames` made: (frames, elements) -> (frames * samples, *shape)."""
-    rows = frames.reshape(len(frames), *shape[:place], samples, *shape[place:])
-    return np.moveaxis(rows, 1 + place, 1).reshape(-1, *shape)
+    streamed = shape if order is None else tuple(shape[k] for k in order)
+    rows = frames.reshape(len(frames), *streamed[:place], samples, *streamed[place:])
+    whole = np.moveaxis(rows, 1 + place, 1).reshape(-1, *streamed)
+    if order is None:
+        return whole
+    return whole.transpose(0, *(int(k) + 1 for k in np.argsort(order)))
 
 
 def encode(frame: Frame, codes: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -100,6 +100,7 @@ def _input(port: Mapping[str, Any]) -> Input:
         None if saved is None else load_function(saved, port["source"], _CODES_IN),
         port["exact"],
         None if scale is None else load_array(scale),
+        None if port["order"] is None else tuple(port["order"]),
     )
 
 
@@ -112,4 +113,5 @@ def _output(port: Mapping[str, Any]) -> Output:
         tuple(port["shape"]),
         port["samples_axis"],
         None if saved is None else load_function(saved, port["name"], _CODES_OUT),
+        None if port["order"] is None else tuple(port["order"]),
     )

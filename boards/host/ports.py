@@ -21,7 +21,8 @@ class Input:
     :param shape: of one sample.
     :param lo: least code.
     :param hi: greatest code.
-    :param place: of a frame's samples in its shape.
+    :param place: of a frame's samples in the stream's shape.
+    :param order: axis k of the stream is axis order[k] of the shape; None where they are the same.
     :param quantise: float32 values to codes; None where the source is integer.
     :param exact: only values that a code stands for are taken.
     :param scale: with `exact`, float64 value of one code.
@@ -37,6 +38,7 @@ class Input:
     quantise: Function | None
     exact: bool
     scale: np.ndarray | None
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class Output:
     shape: tuple[int, ...]
     place: int
     dequantise: Function | None
+    order: tuple[int, ...] | None = None
 
 
 def named(given: object, inputs: Sequence[Input]) -> dict[str, np.ndarray]:

@@ -1,14 +1,14 @@
 """The one way to make nodes of an integer graph: names, intervals, normal forms and sharing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, overload
 
 import numpy as np
 
-from thresher.compiler.errors import ModelError
 from thresher.compiler.integer import intervals
 from thresher.compiler.integer.arrays import compact, digest, ints, ranked
-from thresher.compiler.integer.intervals import ACCUMULATOR_BITS, AccumulatorOverflow, Bounds
+from thresher.compiler.integer.build_images import ImageBuilder
+from thresher.compiler.integer.intervals import ACCUMULATOR_BITS, Bounds
 from thresher.compiler.integer.ir import (
     ArgMax,
     Binary,
@@ -24,14 +24,14 @@ from thresher.compiler.integer.ir import (
     Step,
     Tensor,
 )
-from thresher.compiler.integer.scope import Scope
+from thresher.compiler.integer.overflow import fit, too_wide
 from thresher.compiler.integer.steps import is_identity, narrowed
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = ["Builder"]
 
 
-class Builder(Scope):
+class Builder(ImageBuilder):
     """Collects the nodes of one block in topological order.
 
     Every method returns the tensor that holds the result: a new node's output, or a tensor that
@@ -58,7 +58,7 @@ class Builder(Scope):
                 raise ValueError(f"bias must be {weights.shape[1:]}, not {bias.shape}")
             bias = bias if bias.any() else None
         hint = name or "matmul"
-        bounds = _fit(hint, "MatMul", lambda: intervals.of_matmul(self.bounds(x), weights, bias))
+        bounds = fit(hint, "MatMul", lambda: intervals.of_matmul(self.bounds(x), weights, bias))
         key = ("matmul", x.name, digest(weights), digest(bias))
         shape = x.shape[:-1] + weights.shape[1:]
         return self._add(key, hint, shape, bounds, lambda t: MatMul(x, weights, bias, t))
@@ -88,7 +88,7 @@ class Builder(Scope):
         hint = name or op
         ba, bb = self._bounds_of(a), self._bounds_of(b)
         same = isinstance(a, Tensor) and isinstance(b, Tensor) and a == b
-        bounds = _fit(hint, op, lambda: intervals.of_binary(op, ba, bb, shift_x, shift_y, same))
+        bounds = fit(hint, op, lambda: intervals.of_binary(op, ba, bb, shift_x, shift_y, same))
         sides = [(_operand_key(a), shift_x), (_operand_key(b), shift_y)]
         key = ("binary", op, *(sides if op == "sub" else sorted(sides, key=repr)))
         return self._add(key, hint, shape, bounds, lambda t: Binary(op, a, b, shift_x, shift_y, t))
@@ -116,31 +116,12 @@ class Builder(Scope):
             key, name or "step", x.shape, bounds, lambda t: Step(x, function, channel, t)
         )
 
-    def reshape(self, x: Tensor, shape: Sequence[int], *, name: str | None = None) -> Tensor:
-        """`x` under another shape of the same size."""
-        shape = tuple(map(int, shape))
-        if int(np.prod(shape, dtype=np.int64)) != x.size:
-            raise ValueError(f"shape must have {x.size} elements, not {shape}")
-        made = self.producer(x)
-        if isinstance(made, Reshape):
-            x = made.x
-        if shape == x.shape:
-            return x
-        bounds = intervals.of_reshape(self.bounds(x), x.shape, shape)
-        key = ("reshape", x.name, shape)
-        return self._add(key, name or "reshape", shape, bounds, lambda t: Reshape(x, t))
-
     def reorder(self, x: Tensor, index: np.ndarray, *, name: str | None = None) -> Tensor:
         """``x.flat[index]``, of index's shape; looks through reshapes and reorders."""
         index = ints(index)
         if index.size and not 0 <= index.min() <= index.max() < x.size:
             raise ValueError(f"index must be in [0, {x.size}), not up to {index.max()}")
-        made = self.producer(x)
-        while isinstance(made, Reshape | Reorder):
-            if isinstance(made, Reorder):
-                index = made.index.reshape(-1)[index]
-            x = made.x
-            made = self.producer(x)
+        x, index = self._traced(x, index)
         if index.size == x.size and (index.reshape(-1) == np.arange(x.size)).all():
             return self.reshape(x, index.shape, name=name)
         bounds = intervals.of_reorder(self.bounds(x), x.shape, index)
@@ -148,6 +129,21 @@ class Builder(Scope):
         return self._add(
             key, name or "reorder", index.shape, bounds, lambda t: Reorder(x, index, t)
         )
+
+    def in_order(self, x: Tensor, index: np.ndarray) -> bool:
+        """Whether `reorder` would move nothing."""
+        x, index = self._traced(x, index)
+        return index.size == x.size and bool((index.reshape(-1) == np.arange(x.size)).all())
+
+    def _traced(self, x: Tensor, index: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """What ``x.flat[index]`` is in a tensor that no Reshape or Reorder makes."""
+        made = self.producer(x)
+        while isinstance(made, Reshape | Reorder):
+            if isinstance(made, Reorder):
+                index = made.index.reshape(-1)[index]
+            x = made.x
+            made = self.producer(x)
+        return x, index
 
     def expand(self, x: Tensor, shape: Sequence[int], *, name: str | None = None) -> Tensor:
         """`x` broadcast to `shape`, as NumPy does."""
@@ -259,7 +255,7 @@ class Builder(Scope):
             return (x if x.shape == shape else self.expand(x, shape)), shift
         array = compact(ranked(x, shape))
         if array.size and int(np.abs(array).max()) << shift >= 1 << (ACCUMULATOR_BITS - 1):
-            raise _too_wide("constant", "Binary", f"{np.abs(array).max()} << {shift}")
+            raise too_wide("constant", "Binary", f"{np.abs(array).max()} << {shift}")
         return array << shift, 0
 
 
@@ -277,19 +273,3 @@ def _neutral(
     if isinstance(y, Tensor) and not isinstance(x, Tensor) and op != "sub":
         return y if not shift_y and (x == unit).all() else None
     return None
-
-
-def _fit(name: str, op: str, bounds: Callable[[], Bounds]) -> Bounds:
-    try:
-        return bounds()
-    except AccumulatorOverflow as e:
-        raise _too_wide(name, op, str(e)) from e
-
-
-def _too_wide(name: str, op: str, found: str) -> ModelError:
-    return ModelError(
-        name,
-        op,
-        f"the accumulator must fit {ACCUMULATOR_BITS} bits, not {found}",
-        "use fewer bits or smaller integer constants",
-    )

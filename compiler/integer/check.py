@@ -6,7 +6,7 @@
 3. Intervals hold at least what the rules in `intervals` derive, and fit 62 bits.
 4. A loop's scan inputs and outputs have a leading axis of its steps; a state's interval holds its
    initial value and its update.
-5. Ports name tensors of the outermost block; ports of one source agree on its type.
+5. Ports name tensors of the outermost block; ports of one source agree on its type and shape.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,15 +20,22 @@ from thresher.compiler.integer.ir import (
     Binary,
     Block,
     Concat,
+    GroupedMatMul,
+    InputPort,
     IntegerGraph,
     Loop,
     MatMul,
     Node,
+    OutputPort,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     Step,
     Tensor,
+    Window,
 )
+from thresher.compiler.integer.windows import columns_of, rows_of
 
 __all__ = ["IllegalGraphError", "check"]
 
@@ -60,7 +67,8 @@ class _Checker:
         for port in graph.inputs:
             self.where = f"input {port.source!r}"
             self.define(port.tensor, intervals.of_tensor(port.tensor), known)
-            told = (port.dtype, port.tensor.shape)
+            self.order(port)
+            told = (port.dtype, port.shape)
             self.need(sources.setdefault(port.source, told) == told, "ports of one source differ")
         self.block(graph.block, known)
         seen: set[str] = set()
@@ -68,7 +76,12 @@ class _Checker:
             self.where = f"output {out.name!r}"
             self.need(out.name not in seen, "output names must be unique")
             seen.add(out.name)
+            self.order(out)
             self.use(out.tensor, known)
+
+    def order(self, port: InputPort | OutputPort) -> None:
+        axes = list(range(len(port.tensor.shape)))
+        self.need(port.order is None or sorted(port.order) == axes, f"order {port.order}")
 
     def block(self, block: Block, known: _Known) -> None:
         for node in block:
@@ -231,6 +244,45 @@ def _argmax(c: _Checker, node: ArgMax, known: _Known) -> tuple[_Shapes, list[Bou
     return ([shape], [index]) if node.value is None else ([shape, shape], [index, value])
 
 
+def _window(c: _Checker, node: Window, known: _Known) -> tuple[_Shapes, list[Bounds]]:
+    x, pairs = node.x, (node.kernel, node.strides, node.dilations, node.upsample)
+    c.need(len(x.shape) >= 3, f"x must be (..., H, W, C), not {x.shape}")
+    c.need(all(min(p) >= 1 and len(p) == 2 for p in pairs), f"sizes {pairs} must be positive")
+    c.need(len(node.pads) == 4 and min(node.pads) >= 0, f"pads {node.pads}")
+    c.need(node.groups >= 1 and not x.shape[-1] % node.groups, f"groups {node.groups}")
+    rows, columns = rows_of(node), columns_of(node)
+    c.need(len(rows) and len(columns), f"kernel {node.kernel} must fit {x.shape}")
+    bounds = intervals.of_window(known[x.name][1], x.shape, rows, columns, node.groups, node.fill)
+    size = rows.shape[1] * columns.shape[1] * x.shape[-1]
+    return [(*x.shape[:-3], len(rows), len(columns), size)], [bounds]
+
+
+def _grouped(c: _Checker, node: GroupedMatMul, known: _Known) -> tuple[_Shapes, list[Bounds]]:
+    x = node.x
+    c.constant(node.weights, "weights")
+    groups, inner, width = node.weights.shape
+    c.need(x.shape[-1:] == (groups * inner,), f"x must be (..., {groups * inner}), not {x.shape}")
+    if node.bias is not None:
+        c.constant(node.bias, "bias")
+        c.need(node.bias.shape == (groups * width,), f"bias {node.bias.shape}")
+    bounds = intervals.of_grouped_matmul(known[x.name][1], x.shape, node.weights, node.bias)
+    return [(*x.shape[:-1], groups * width)], [bounds]
+
+
+def _reduce(c: _Checker, node: Reduce, known: _Known) -> tuple[_Shapes, list[Bounds]]:
+    x = node.x
+    c.need(node.op in ("max", "sum") and len(x.shape) >= 2, f"{node.op} of {x.shape}")
+    return [(*x.shape[:-2], x.shape[-1])], [intervals.of_reduce(node.op, known[x.name][1], x.shape)]
+
+
+def _repeat(c: _Checker, node: Repeat, known: _Known) -> tuple[_Shapes, list[Bounds]]:
+    c.need(len(node.x.shape) >= 3, f"x must be (..., H, W, C), not {node.x.shape}")
+    c.need(min(node.rows, node.columns) >= 1, f"{node.rows} x {node.columns} times")
+    *lead, height, width, channels = node.x.shape
+    bounds = intervals.of_repeat(known[node.x.name][1], node.rows, node.columns)
+    return [(*lead, height * node.rows, width * node.columns, channels)], [bounds]
+
+
 _RULES: Mapping[type[Node], Callable[..., tuple[_Shapes, list[Bounds]]]] = {
     MatMul: _matmul,
     Binary: _binary,
@@ -239,4 +291,8 @@ _RULES: Mapping[type[Node], Callable[..., tuple[_Shapes, list[Bounds]]]] = {
     Reorder: _reorder,
     Concat: _concat,
     ArgMax: _argmax,
+    Window: _window,
+    GroupedMatMul: _grouped,
+    Reduce: _reduce,
+    Repeat: _repeat,
 }

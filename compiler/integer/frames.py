@@ -10,7 +10,8 @@ found for the first of them is on its way back.
    states sample by sample, and whatever keeps the order passes the wish on.
 2. The inputs of the graph stand as they are wished, sample by sample where nobody minds.
 3. A node leaves the axis where its operand has it. Products, ArgMax and Concat mind only that it is
-   not last; a Reshape keeps it between the same elements.
+   not last, a Reduce that it is before its last two axes, a Window or Repeat before its last three;
+   a Reshape keeps it between the same elements.
 4. A Reorder works on each sample alone. Its output stands as it is wished, or else where least has
    to be buffered.
 5. Where a tensor stands otherwise than it is needed, a Reorder of the whole frame (or, where that
@@ -29,17 +30,21 @@ from thresher.compiler.integer.ir import (
     Binary,
     Block,
     Concat,
+    GroupedMatMul,
     IntegerGraph,
     Loop,
     LoopState,
     MatMul,
     Node,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     ScanInput,
     ScanOutput,
     Step,
     Tensor,
+    Window,
 )
 from thresher.compiler.integer.passes.rewrite import walk
 from thresher.compiler.integer.places import cheapest_place, place_of, with_samples
@@ -53,7 +58,8 @@ _STEPS, _ROWS = 1, 0  # places: behind the axis of steps, and sample by sample
 class Framed:
     """N samples as one frame.
 
-    :param graph: of codes alone: the expressions of its ports are those of one sample.
+    :param graph: of codes alone, in the order of the streams: the expressions of its ports are
+        those of one sample.
     :param places: input and output tensors by name -> where the axis of samples stands.
     """
 
@@ -98,11 +104,15 @@ class _Framer:
         graph = self.graph
         self.wishes(graph.block)
         inputs = tuple(
-            replace(p, tensor=self.define(p.tensor, self.wished.get(p.tensor.name, _ROWS)))
+            replace(
+                p, tensor=self.define(p.tensor, self.wished.get(p.tensor.name, _ROWS)), order=None
+            )
             for p in graph.inputs
         )
         block = self.block(graph.block)
-        outputs = tuple(replace(p, tensor=self.new[p.tensor.name]) for p in graph.outputs)
+        outputs = tuple(
+            replace(p, tensor=self.new[p.tensor.name], order=None) for p in graph.outputs
+        )
         return replace(graph, inputs=inputs, block=Block(block), outputs=outputs)
 
     # Case 1.
@@ -128,8 +138,8 @@ class _Framer:
     def before(self, node: Node, x: Tensor, place: int) -> int | None:
         """Where a node wants the axis in `x` to have it at `place` in its output."""
         match node:
-            case MatMul() | ArgMax():
-                return place if place < len(x.shape) else None
+            case MatMul() | ArgMax() | GroupedMatMul() | Reduce() | Window() | Repeat():
+                return place if place <= len(x.shape) - _own_axes(node) else None
             case Reshape():
                 return place_of(x.shape, prod(node.out.shape[:place]))
             case Reorder():
@@ -183,11 +193,11 @@ class _Framer:
         places = [self.places[x.name] for x in node.inputs]
         place = wish if wish in places else places[0]
         match node:
-            case MatMul():
-                x, place = self.not_last(node.x, place)
+            case MatMul() | GroupedMatMul() | Reduce() | Window() | Repeat():
+                x, place = self.before_own(node, node.x, place)
                 return replace(node, x=x, out=self.define(node.out, place))
             case ArgMax():
-                x, place = self.not_last(node.x, place)
+                x, place = self.before_own(node, node.x, place)
                 value = None if node.value is None else self.define(node.value, place)
                 return replace(node, x=x, out=self.define(node.out, place), value=value)
             case Step():
@@ -210,9 +220,9 @@ class _Framer:
                 return self.reorder(node, place)
         raise AssertionError(f"node of type {type(node).__name__}")
 
-    def not_last(self, x: Tensor, place: int) -> tuple[Tensor, int]:
-        """(`x`, the place) with the axis before the last one of `x`."""
-        place = place if place < len(x.shape) else _ROWS
+    def before_own(self, node: Node, x: Tensor, place: int) -> tuple[Tensor, int]:
+        """(`x`, the place) with the axis before those of `x` that the node computes on."""
+        place = place if place <= len(x.shape) - _own_axes(node) else _ROWS
         return self.placed(x, place), place
 
     def reorder(self, node: Reorder, place: int) -> Node:
@@ -260,3 +270,10 @@ class _Framer:
         if isinstance(state.initial, Tensor):
             return self.placed(state.initial, _ROWS)
         return np.repeat(state.initial[None], self.samples, axis=0)
+
+
+def _own_axes(node: Node) -> int:
+    """How many of the last axes of its operand a node computes on (case 3)."""
+    if isinstance(node, Window | Repeat):
+        return 3
+    return 2 if isinstance(node, Reduce) else 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from thresher.compiler.integer import ports
+from thresher.compiler.integer.edges import to_host, to_stream
 from thresher.compiler.integer.ir import (
     Block,
     IntegerGraph,
@@ -24,7 +25,7 @@ _CHUNK = 1 << 23  # elements of all tensors, over all steps, in one go: bounds t
 
 
 class Golden:
-    """A compiled integer graph; arrays are stacked over samples, (N, *shape).
+    """A compiled integer graph; arrays are stacked over samples, (N, *shape of the model).
 
     It keeps its working memory between runs, so that only one thread at a time may run it.
 
@@ -37,8 +38,8 @@ class Golden:
         self._env: Env = []
         self._elements = sum(p.tensor.size for p in graph.inputs) + 1
         self._kernels = self._compile(graph.block, 1)
-        self._inputs = [(self._memory.slot(p.tensor), p.tensor) for p in graph.inputs]
-        self._outputs = [(self._memory.slot(o.tensor), o.name) for o in graph.outputs]
+        self._inputs = [(self._memory.slot(p.tensor), p) for p in graph.inputs]
+        self._outputs = [(self._memory.slot(o.tensor), o) for o in graph.outputs]
         self._tapped: dict[frozenset[str], Golden] = {}
 
     def run(self, codes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -96,14 +97,18 @@ class Golden:
         if not self._env or len(self._env[0]) != count:
             self._env = self._memory.environment(count)
         env = self._env
-        for place, x in self._inputs:
-            env[place] = arrays[x.name].astype(dtype_of(x.lo, x.hi))
+        for place, port in self._inputs:
+            x = port.tensor
+            env[place] = to_stream(arrays[x.name], port).astype(dtype_of(x.lo, x.hi), order="C")
         for run in self._kernels:
             run(env)
-        return {name: env[place].astype(np.int64, order="C") for place, name in self._outputs}
+        return {
+            port.name: to_host(env[place], port).astype(np.int64, order="C")
+            for place, port in self._outputs
+        }
 
     def _empty(self) -> dict[str, np.ndarray]:
-        return {o.name: np.empty((0, *o.tensor.shape), np.int64) for o in self.graph.outputs}
+        return {o.name: np.empty((0, *o.shape), np.int64) for o in self.graph.outputs}
 
 
 def tapped(graph: IntegerGraph, names: Iterable[str]) -> IntegerGraph:

@@ -22,11 +22,15 @@ __all__ = [
     "of_binary",
     "of_concat",
     "of_constant",
+    "of_grouped_matmul",
     "of_matmul",
+    "of_reduce",
     "of_reorder",
+    "of_repeat",
     "of_reshape",
     "of_step",
     "of_tensor",
+    "of_window",
     "stacked",
     "unstacked",
 ]
@@ -182,6 +186,71 @@ def of_argmax(x: Bounds, size: int) -> tuple[Bounds, Bounds]:
     ones = (1,) * x.low.ndim
     index = Bounds(np.zeros(ones, np.int64), np.full(ones, size - 1, np.int64))
     return index, Bounds(x.low.max(axis=-1, keepdims=True), x.high.max(axis=-1, keepdims=True))
+
+
+def of_window(
+    x: Bounds, shape: tuple[int, ...], rows: np.ndarray, columns: np.ndarray, groups: int, fill: int
+) -> Bounds:
+    """Bounds of a `Window` of x of `shape` (..., H, W, C), the same at all its places.
+
+    :param rows: `windows.places` along the rows; `columns`: along the columns.
+    """
+    channels = shape[-1]
+    outside = [np.asarray((places < 0).any(axis=0)) for places in (rows, columns)]
+    filled = outside[0][:, None] | outside[1]  # (KH, KW)
+
+    def ends(array: np.ndarray, hull: np.ufunc) -> np.ndarray:
+        whole = np.broadcast_to(array, (*array.shape[:-1], channels))
+        seen = hull.reduce(whole, axis=(-3, -2), keepdims=True)  # (..., 1, 1, C)
+        seen = seen.reshape(*seen.shape[:-1], groups, 1, 1, channels // groups)
+        kernel = np.where(filled[..., None], hull(seen, fill), seen)  # (..., G, KH, KW, C / G)
+        return np.ascontiguousarray(kernel).reshape(*seen.shape[:-4], -1)
+
+    return Bounds(ends(x.low, np.minimum), ends(x.high, np.maximum)).compact()
+
+
+def of_grouped_matmul(
+    x: Bounds, shape: tuple[int, ...], weights: np.ndarray, bias: np.ndarray | None
+) -> Bounds:
+    """Bounds of a `GroupedMatMul` of x of `shape`; AccumulatorOverflow as of `of_matmul`."""
+    groups, inner, width = weights.shape
+    whole = x.broadcast((*x.low.shape[:-1], shape[-1]))
+    bias = None if bias is None else bias.reshape(groups, width)
+    parts = [
+        of_matmul(
+            Bounds(*(a[..., g * inner : (g + 1) * inner] for a in (whole.low, whole.high))),
+            weights[g],
+            None if bias is None else bias[g],
+        ).broadcast((*whole.low.shape[:-1], width))
+        for g in range(groups)
+    ]
+    return Bounds(
+        np.concatenate([p.low for p in parts], axis=-1),
+        np.concatenate([p.high for p in parts], axis=-1),
+    ).compact()
+
+
+def of_reduce(op: str, x: Bounds, shape: tuple[int, ...]) -> Bounds:
+    """Bounds of a `Reduce` of x of `shape`; AccumulatorOverflow beyond 62 bits."""
+    if op == "max":
+        return Bounds(x.low.max(axis=-2), x.high.max(axis=-2)).compact()
+    count = shape[-2]
+    most = float(max(abs(x.lo), abs(x.hi))) * count
+    if most > _LIMIT:
+        raise AccumulatorOverflow(f"{int(most).bit_length() + 1} bits")
+    times = count if x.low.shape[-2] == 1 else 1
+    return Bounds(x.low.sum(axis=-2) * times, x.high.sum(axis=-2) * times).compact()
+
+
+def of_repeat(x: Bounds, rows: int, columns: int) -> Bounds:
+    """Bounds of a `Repeat`."""
+
+    def repeated(array: np.ndarray) -> np.ndarray:
+        for axis, times in ((-3, rows), (-2, columns)):
+            array = array if array.shape[axis] == 1 else array.repeat(times, axis)
+        return array
+
+    return Bounds(repeated(x.low), repeated(x.high))
 
 
 def stacked(x: Bounds) -> Bounds:

@@ -2,7 +2,8 @@
 
 Shapes are those of the model for one sample, batch axis (of 1) included; nodes stand in topological
 order; every tensor carries the interval that its elements provably stay in. Floats appear at the
-two edges only: `InputPort.quantise` and `OutputPort.dequantise`, both run by the host.
+two edges only: `InputPort.quantise` and `OutputPort.dequantise`, both run by the host. Nodes that
+only images have are in `images`, the edges in `edges`; all are to be imported from here.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thresher.compiler.expr import Expr
+from thresher.compiler.integer.edges import InputPort, OutputPort
+from thresher.compiler.integer.images import GroupedMatMul, Reduce, Repeat, Window
+from thresher.compiler.integer.tensor import OneOutput, Reshape, Tensor, Unary
 from thresher.rtl.stepfunction import StepFunction
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "Binary",
     "Block",
     "Concat",
+    "GroupedMatMul",
     "InputPort",
     "IntegerGraph",
     "Loop",
@@ -25,56 +29,20 @@ __all__ = [
     "MatMul",
     "Node",
     "OutputPort",
+    "Reduce",
     "Reorder",
+    "Repeat",
     "Reshape",
     "ScanInput",
     "ScanOutput",
     "Step",
     "Tensor",
+    "Window",
 ]
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """An integer tensor; names are unique in a graph, loop bodies included.
-
-    :param lo: least value of any element.
-    :param hi: greatest value of any element.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    lo: int
-    hi: int
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-
-class _OneOutput:
-    """A node that makes one tensor."""
-
-    out: Tensor
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.out,)
-
-
-class _Unary(_OneOutput):
-    """... of one other."""
-
-    x: Tensor
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-
 @dataclass(frozen=True, eq=False)
-class MatMul(_Unary):
+class MatMul(Unary):
     """out[..., n] = sum_k x[..., k] * weights[k, n] + bias[n].
 
     :param weights: int64 (K, N).
@@ -86,9 +54,17 @@ class MatMul(_Unary):
     bias: np.ndarray | None
     out: Tensor
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.out,)
+
 
 @dataclass(frozen=True, eq=False)
-class Binary(_OneOutput):
+class Binary(OneOutput):
     """out = (x << shift_x) op (y << shift_y), elementwise; op is "add", "sub" or "mul".
 
     Tensors have the shape of `out`; a constant (int64) has its rank and broadcasts to it. At least
@@ -108,7 +84,7 @@ class Binary(_OneOutput):
 
 
 @dataclass(frozen=True, eq=False)
-class Step(_Unary):
+class Step(Unary):
     """out = function(x), element by element.
 
     :param channel: the function's channel of each element: int64 of x's rank that broadcasts to
@@ -120,17 +96,17 @@ class Step(_Unary):
     channel: np.ndarray | None
     out: Tensor
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.out,)
+
 
 @dataclass(frozen=True, eq=False)
-class Reshape(_Unary):
-    """The same elements in the same (row-major) order under another shape: no hardware."""
-
-    x: Tensor
-    out: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Reorder(_Unary):
+class Reorder(Unary):
     """out.flat[j] = x.flat[index.flat[j]]: transpose, slice, gather, reverse, repeat.
 
     :param index: int64 of out's shape.
@@ -140,9 +116,17 @@ class Reorder(_Unary):
     index: np.ndarray
     out: Tensor
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.out,)
+
 
 @dataclass(frozen=True, eq=False)
-class Concat(_OneOutput):
+class Concat(OneOutput):
     """The `xs` one after the other along `axis` (not negative)."""
 
     xs: tuple[Tensor, ...]
@@ -228,7 +212,10 @@ class Loop:
         return finals + tuple(s.outer for s in self.scan_outputs)
 
 
-Node = MatMul | Binary | Step | Reshape | Reorder | Concat | ArgMax | Loop
+Node = (
+    MatMul | Binary | Step | Reshape | Reorder | Concat | ArgMax | Loop
+    | Window | GroupedMatMul | Reduce | Repeat
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -239,36 +226,6 @@ class Block:
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
-
-
-@dataclass(frozen=True, eq=False)
-class InputPort:
-    """How the host makes the codes of `tensor` from the model's input `source`.
-
-    :param source: name of the model's input; several ports may share one.
-    :param dtype: NumPy's name of the source's element type.
-    :param quantise: float32 expression of the source whose values are the codes; None where the
-        source is integer and passes through.
-    :param exact: the source must be a value that a code stands for; the host refuses others.
-    :param scale: with `exact`, float64 value of one code (broadcasts to the shape), else None.
-    """
-
-    tensor: Tensor
-    source: str
-    dtype: str
-    quantise: Expr | None
-    exact: bool = False
-    scale: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class OutputPort:
-    """The model's output `name`: float32 `dequantise` of the codes, or the codes where None."""
-
-    name: str
-    tensor: Tensor
-    dtype: str
-    dequantise: Expr | None
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,20 @@ from collections.abc import Callable
 
 import numpy as np
 
+from thresher.compiler.integer.image_kernels import image_kernel
 from thresher.compiler.integer.ir import (
     ArgMax,
     Binary,
     Concat,
+    GroupedMatMul,
     MatMul,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     Step,
     Tensor,
+    Window,
 )
 from thresher.compiler.integer.memory import Env, Kernel, Memory, dtype_of
 from thresher.compiler.integer.step_kernels import step_kernel
@@ -47,6 +52,8 @@ def kernel(node: object, memory: Memory) -> Kernel:
             return _concat(node, memory)
         case ArgMax():
             return _argmax(node, memory)
+        case Window() | GroupedMatMul() | Reduce() | Repeat():
+            return image_kernel(node, memory)
     raise TypeError(f"node must be one of the integer graph's, not {type(node).__name__}")
 
 

@@ -1,9 +1,10 @@
 """The integer graph as an ONNX file, for Netron and for qonnx, an executor nobody here wrote.
 
 Values are integers in float32 tensors (float64 beyond 2^24, int64 beyond 2^53) of one sample, named
-as the integer graph names them. Inputs and outputs are codes; quantising and dequantising are the
-host's. Loops are Scans whose bodies hold MultiThreshold nodes, so that only onnx's
-ReferenceEvaluator, given that operator, runs them; qonnx runs graphs without loops.
+as the integer graph names them. Inputs and outputs are codes, with the axes of the streams;
+quantising, dequantising and turning axes are the host's. Loops are Scans whose bodies hold
+MultiThreshold nodes, so that only onnx's ReferenceEvaluator, given that operator, runs them; qonnx
+runs graphs without loops.
 """
 
 import numpy as np

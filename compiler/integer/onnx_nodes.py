@@ -8,6 +8,7 @@
 4. Any other Step: MultiThreshold counts the thresholds passed, Gather looks the value up.
 5. Reorder: Gather on the flattened tensor.
 6. ArgMax: its namesake and a Cast; the value is ReduceMax.
+7. The nodes of images: see `onnx_images`.
 """
 
 import numpy as np
@@ -16,14 +17,19 @@ from thresher.compiler.integer.ir import (
     ArgMax,
     Binary,
     Concat,
+    GroupedMatMul,
     MatMul,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     Step,
     Tensor,
+    Window,
 )
 from thresher.compiler.integer.memory import dtype_of
 from thresher.compiler.integer.onnx_emit import QONNX, Emitter, datatype
+from thresher.compiler.integer.onnx_images import emit_image
 
 __all__ = ["emit"]
 
@@ -63,6 +69,8 @@ def emit(node: object, to: Emitter) -> None:
             if value is not None:
                 axes = to.constant(np.array([-1]), _INT64, "axes")
                 to.op("ReduceMax", [x.name, axes], value, value.shape, to.types[x.name])
+        case Window() | GroupedMatMul() | Reduce() | Repeat():
+            emit_image(node, to)
         case _:
             raise TypeError(f"node must not be a {type(node).__name__}")
 

@@ -87,7 +87,7 @@ def _codes(port: InputPort, x: np.ndarray) -> np.ndarray:
 
 
 def _shape(name: str, x: np.ndarray, port: InputPort) -> None:
-    shape = port.tensor.shape
+    shape = port.shape
     if x.shape[1:] != shape or not x.ndim:
         want = "(N, " + ", ".join(map(str, shape)) + ")"
         raise ThresherError(

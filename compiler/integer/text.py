@@ -10,16 +10,20 @@ from thresher.compiler.integer.ir import (
     Binary,
     Block,
     Concat,
+    GroupedMatMul,
     InputPort,
     IntegerGraph,
     Loop,
     MatMul,
     Node,
     OutputPort,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     Step,
     Tensor,
+    Window,
 )
 
 __all__ = ["expression", "to_text"]
@@ -68,13 +72,17 @@ def _input(port: InputPort) -> str:
     source = f"{port.source!r} {port.dtype}"
     how = "as it is" if port.quantise is None else expression(port.quantise, "x")
     refuse = ", x refused where no code stands for it" if port.exact else ""
-    return f"input {_typed(port.tensor)} = {how} of x = {source}{refuse}"
+    return f"input {_typed(port.tensor)} = {how} of x = {source}{refuse}{_order(port)}"
 
 
 def _output(port: OutputPort) -> str:
     leaf = f"%{port.tensor.name}"
     how = leaf if port.dequantise is None else expression(port.dequantise, leaf)
-    return f"output {port.name!r} {port.dtype} = {how}"
+    return f"output {port.name!r} {port.dtype} = {how}{_order(port)}"
+
+
+def _order(port: InputPort | OutputPort) -> str:
+    return "" if port.order is None else f", its axes as {', '.join(map(str, port.order))}"
 
 
 def _block(block: Block) -> Iterator[str]:
@@ -123,7 +131,31 @@ def _node(node: Node) -> str:
             return f"concat({', '.join('%' + x.name for x in xs)}; axis {axis})"
         case ArgMax(x, last):
             return f"argmax(%{x.name}; {'last' if last else 'first'} of equals)"
+        case Window():
+            return _window(node)
+        case GroupedMatMul(x, weights, bias):
+            g, k, n = weights.shape
+            held = "" if bias is None else ", bias"
+            held += f", weights in [{weights.min()}, {weights.max()}]"
+            return f"matmul(%{x.name}; {g} groups of {k} x {n}{held})"
+        case Reduce(op, x):
+            return f"{op}(%{x.name}; over {x.shape[-2]})"
+        case Repeat(x, rows, columns):
+            return f"repeat(%{x.name}; rows {rows}, columns {columns})"
     raise TypeError(f"node must be one of the integer graph's, not {type(node).__name__}")
+
+
+def _window(node: Window) -> str:
+    told = [f"{node.kernel[0]} x {node.kernel[1]}"]
+    pairs = (("stride", node.strides), ("dilation", node.dilations), ("upsample", node.upsample))
+    told += [f"{what} {a}, {b}" for what, (a, b) in pairs if (a, b) != (1, 1)]
+    if any(node.pads):
+        told.append(f"pads {', '.join(map(str, node.pads))}")
+    if any(node.pads) or node.upsample != (1, 1):
+        told.append(f"fill {node.fill}")
+    if node.groups > 1:
+        told.append(f"{node.groups} groups")
+    return f"window(%{node.x.name}; {'; '.join(told)})"
 
 
 def _operand(x: Tensor | np.ndarray, shift: int) -> str:

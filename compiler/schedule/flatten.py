@@ -160,6 +160,13 @@ class _Flattener:
                 self.same(node.out, node.x, "Reshape")
             elif isinstance(node, ir.Reorder):
                 self.reorder(node, repeats)
+            elif isinstance(node, ir.Window | ir.GroupedMatMul | ir.Reduce | ir.Repeat):
+                raise ModelError(
+                    node.out.name,
+                    type(node).__name__,
+                    "there is no hardware for convolution, pooling and upsampling yet",
+                    "compile the part of the model that has none",
+                )
             else:
                 self.plain(node, repeats)
 
@@ -254,7 +261,7 @@ def _feedback(state: ir.LoopState) -> str:
 def flatten(graph: ir.IntegerGraph) -> FlatGraph:
     """The graph's blocks, inlined.
 
-    :raises ModelError: a node reads a tensor that is not of its block.
+    :raises ModelError: a node has no hardware, or reads a tensor that is not of its block.
     """
     made = _Flattener()
     inputs = tuple(made.new(port.tensor, 1) for port in graph.inputs)

@@ -16,6 +16,7 @@ from thresher.compiler.integer.passes.driver import optimise
 from thresher.compiler.streamline.closing import Closing
 from thresher.compiler.streamline.context import Context, scaled
 from thresher.compiler.streamline.elementwise import elementwise, quantize
+from thresher.compiler.streamline.images import IMAGES
 from thresher.compiler.streamline.layout import LAYOUTS, concat, layout_of, move, split
 from thresher.compiler.streamline.matmul import matmul
 from thresher.compiler.streamline.scan import scan
@@ -36,7 +37,7 @@ __all__ = ["SUPPORTED", "Streamlined", "streamline"]
 _CODES = {"Quantize", "Trunc", "Sign"}
 _WIDEST_INPUT = 1 << 31
 
-SUPPORTED: frozenset[str] = ELEMENTWISE | _CODES | LAYOUTS.keys() | {
+SUPPORTED: frozenset[str] = ELEMENTWISE | _CODES | LAYOUTS.keys() | IMAGES.keys() | {
     "ArgMax", "Cast", "Concat", "ConstantOfShape", "Dequantize", "MatMul", "MultiThreshold",
     "Scan", "Shape", "Split", "TopK",
 }  # fmt: skip
@@ -149,6 +150,8 @@ def _node(context: Context, node: Node) -> list[Value]:
     if node.op in LAYOUTS:
         assert operands[0] is not None
         return [move(context, operands[0], layout_of(context, node, operands))]
+    if node.op in IMAGES:
+        return [IMAGES[node.op](context, node, operands)]
     if node.op == "Split":
         return split(context, node, operands)
     if node.op in ("ArgMax", "TopK"):

@@ -24,7 +24,7 @@ from thresher.compiler.streamline.values import (
     to_const,
 )
 
-__all__ = ["LAYOUTS", "concat", "expand", "layout_of", "move", "split"]
+__all__ = ["LAYOUTS", "concat", "constant_ints", "expand", "layout_of", "move", "split"]
 
 
 def move(context: Context, value: Value, layout: Layout) -> Value:
@@ -55,7 +55,8 @@ def expand(context: Context, value: Value, shape: tuple[int, ...]) -> Value:
     return move(context, value, lambda a: np.broadcast_to(full_rank(a, rank), shape))
 
 
-def _ints(context: Context, value: Value | None, what: str) -> list[int]:
+def constant_ints(context: Context, value: Value | None, what: str) -> list[int]:
+    """The integers of a constant operand; ModelError, which says `what`, where it is none."""
     found = to_const(value) if value is not None else None
     if found is None:
         raise context.error(f"its {what} must be constant", "export the model with static shapes")
@@ -74,7 +75,7 @@ def _transpose(context: Context, node: Node, operands: list[Value | None]) -> La
 
 
 def _reshape(context: Context, node: Node, operands: list[Value | None]) -> Layout:
-    target = _ints(context, operands[1], "shape")
+    target = constant_ints(context, operands[1], "shape")
     old = shape_of(operands[0])  # type: ignore[arg-type]
     if not node.attrs.get("allowzero", 0):
         target = [old[i] if d == 0 else d for i, d in enumerate(target)]
@@ -105,21 +106,23 @@ def _flatten(context: Context, node: Node, operands: list[Value | None]) -> Layo
 def _squeeze(context: Context, node: Node, operands: list[Value | None]) -> Layout:
     if len(operands) < 2 or operands[1] is None:
         return lambda a: a.squeeze()
-    axes = tuple(_ints(context, operands[1], "axes"))
+    axes = tuple(constant_ints(context, operands[1], "axes"))
     return lambda a: a.squeeze(axes)
 
 
 def _unsqueeze(context: Context, node: Node, operands: list[Value | None]) -> Layout:
-    axes = tuple(_ints(context, operands[1], "axes"))
+    axes = tuple(constant_ints(context, operands[1], "axes"))
     return lambda a: np.expand_dims(a, axes)
 
 
 def _slice(context: Context, node: Node, operands: list[Value | None]) -> Layout:
-    starts, ends = (_ints(context, operands[k], what) for k, what in ((1, "starts"), (2, "ends")))
+    starts, ends = (
+        constant_ints(context, operands[k], what) for k, what in ((1, "starts"), (2, "ends"))
+    )
     given = len(operands) > 3 and operands[3] is not None
-    axes = _ints(context, operands[3], "axes") if given else list(range(len(starts)))
+    axes = constant_ints(context, operands[3], "axes") if given else list(range(len(starts)))
     stepped = len(operands) > 4 and operands[4] is not None
-    steps = _ints(context, operands[4], "steps") if stepped else [1] * len(starts)
+    steps = constant_ints(context, operands[4], "steps") if stepped else [1] * len(starts)
 
     def cut(a: np.ndarray) -> np.ndarray:
         at = [slice(None)] * a.ndim
@@ -149,7 +152,7 @@ def _gather(context: Context, node: Node, operands: list[Value | None]) -> Layou
 
 
 def _expand(context: Context, node: Node, operands: list[Value | None]) -> Layout:
-    target = tuple(_ints(context, operands[1], "shape"))
+    target = tuple(constant_ints(context, operands[1], "shape"))
     shape = np.broadcast_shapes(shape_of(operands[0]), target)  # type: ignore[arg-type]
     return lambda a: np.broadcast_to(full_rank(a, len(shape)), shape)
 
@@ -178,7 +181,7 @@ def split(context: Context, node: Node, operands: list[Value | None]) -> list[Va
     axis = int(node.attrs.get("axis", 0))  # type: ignore[call-overload]
     size = shape_of(value)[axis]
     if len(operands) > 1 and operands[1] is not None:
-        sizes = _ints(context, operands[1], "split")
+        sizes = constant_ints(context, operands[1], "split")
     else:
         each = -(-size // len(node.outputs))
         sizes = [each] * (len(node.outputs) - 1)

@@ -13,6 +13,7 @@ from thresher.compiler.graph import Dim, Graph, Node
 __all__ = ["fix_shapes"]
 
 Axes = tuple[Dim, ...] | None
+_SPATIAL = {"AveragePool", "Conv", "ConvTranspose", "MaxPool", "Resize"}
 _SAME = ELEMENTWISE | {"Quantize", "Dequantize", "Trunc", "Cast", "Identity"}
 
 
@@ -140,6 +141,8 @@ def _axes(node: Node, graph: Graph, known: dict[str, Axes]) -> Axes:
         return _kept(node, graph, first)
     if node.op == "MultiThreshold":
         return first
+    if node.op in _SPATIAL:
+        return (first[0], 0, *first[2:])
     if node.op not in _SAME or any(s is None for s in shapes):
         return None
     return _broadcast([s for s in shapes if s is not None])

@@ -46,7 +46,7 @@ def same(found: Arrays, expected: Arrays) -> None:
 
 CASES = [
     ("rnn_relu", 1), ("rnn_relu", 3), ("lstm_init_raw", 2), ("finn_mlp_integer_input", 1),
-    ("int_input_dequantize", 1),
+    ("int_input_dequantize", 1), ("mlp_turned", 1),
 ]  # fmt: skip
 
 

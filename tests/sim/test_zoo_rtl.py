@@ -12,7 +12,7 @@ from zoo.rtl import compiled, random_folding, verified
 SLICE = [
     "lstm", "lstm_column", "lstm_init_raw", "lstm_bidirectional_init", "lstm_wide_state_init",
     "cifg_float_scales", "gru_before", "gru_gemm_captured", "rnn_tanh", "stacked_rnn_gru",
-    "qonnx_lstm", "finn_mlp_argmax", "mlp", "qonnx_trunc",
+    "qonnx_lstm", "finn_mlp_argmax", "mlp", "mlp_turned", "qonnx_trunc",
 ]  # fmt: skip
 SAMPLES = 12
 

@@ -1,6 +1,7 @@
 """Models that the compiler must refuse, each with the words its error should hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from zoo.recurrent import recurrent
 
 __all__ = ["BAD_FILES", "BAD_MODELS", "not_onnx", "truncated"]
 
+Build = Callable[[], onnx.ModelProto]
 Q8 = Quantiser(8, 2.0**-6)
 
 
@@ -141,6 +143,66 @@ def truncated() -> bytes:
     return whole[: len(whole) * 2 // 3]
 
 
+def image(*nodes: Callable[[Builder, str], str], shape: Sequence[int] = (1, 2, 4, 4)) -> Build:
+    """A model of a quantised image and these nodes behind it."""
+
+    def build() -> onnx.ModelProto:
+        b = Builder()
+        x = b.quant(b.input("x", shape), Q8)
+        for node in nodes:
+            x = node(b, x)
+        sizes = [f"d{k}" for k in range(len(shape))]
+        b.outputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, sizes))
+        return b.model("image")
+
+    return build
+
+
+def conv(b: Builder, x: str, size: Sequence[int] = (3, 2, 2, 2)) -> str:
+    return b.op("Conv", x, b.weight(np.ones(size, int), 0.5, 4))
+
+
+def float_conv(b: Builder, x: str) -> str:
+    return b.op("Conv", x, b.const(np.random.default_rng(0).normal(size=(3, 2, 2, 2))))
+
+
+def computed_conv(b: Builder, x: str) -> str:
+    return b.op("Conv", b.quant(b.op("Relu", x), Q8), x, kernel_shape=[3, 3])
+
+
+def linear_resize(b: Builder, x: str) -> str:
+    return b.op("Resize", x, "", b.const([1, 1, 2, 2]), mode="linear")
+
+
+def odd_pad(b: Builder, x: str) -> str:
+    return b.op("Pad", x, b.const([0, 0, 1, 1, 0, 0, 1, 1], np.int64), b.const(0.3))
+
+
+def border_average(b: Builder, x: str) -> str:
+    return b.op("AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+
+def two_greatest(b: Builder, x: str) -> str:
+    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=1)[0]
+
+
+def uneven(b: Builder, x: str) -> str:
+    scale, zero = b.const([0.1, 0.07]), b.const([0, 0], np.int8)
+    return b.op(
+        "DequantizeLinear", b.op("QuantizeLinear", x, scale, zero, axis=1), scale, zero, axis=1
+    )
+
+
+def channel_sum(b: Builder, x: str) -> str:
+    return b.op("ReduceSum", x, b.const([1], np.int64))
+
+
+def wide_average(b: Builder, x: str) -> str:
+    """The average of a sigmoid of sums that no quantiser closes."""
+    x = b.op("Conv", x, b.weight(np.full((1, 2, 4, 4), 127), 2.0**-9, 8))
+    return b.op("GlobalAveragePool", b.op("Sigmoid", x))
+
+
 # name -> (builder, a regular expression that the error line must match)
 BAD_MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "float_graph": (float_graph, r"(?i)quanti[sz]"),
@@ -154,6 +216,25 @@ BAD_MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "missing_length": (missing_length, r"--seq-len"),
     "computed_scale": (computed_scale, r"(?i)scale"),
     "unknown_domain": (unknown_domain, r"com\.example|Sigmoid"),
+    "conv_of_volumes": (
+        image(partial(conv, size=(3, 2, 2, 2, 2)), shape=(1, 2, 4, 4, 4)),
+        r"Conv .*3 or 4 axes.*; use",
+    ),
+    "conv_float_weights": (image(float_conv), r"Conv .*float.*; quantise the weights"),
+    "conv_computed_weights": (
+        image(computed_conv, shape=(1, 1, 3, 3)),
+        r"Conv .*weights are computed; use constant",
+    ),
+    "conv_of_uneven_scales": (image(uneven, conv), r"Conv .*powers of two; share"),
+    "conv_behind_padded_average": (
+        image(border_average, conv),
+        r"Conv .*scale of its input changes from pixel to pixel; put a quantiser",
+    ),
+    "sum_of_uneven_scales": (image(uneven, channel_sum), r"ReduceSum .*different scales; quantise"),
+    "average_of_floats": (image(wide_average), r"GlobalAveragePool .*quantiser"),
+    "linear_resize": (image(linear_resize), r"Resize .*'linear'.*; use mode nearest"),
+    "pad_of_no_code": (image(odd_pad), r"Pad .*0\.3.*no code.*; pad with 0"),
+    "two_greatest": (image(two_greatest), r"TopK .*k = 1.*; use"),
     "string_input": (string_input, r"(?i)string|type"),
 }
 BAD_FILES: dict[str, Callable[[], bytes]] = {

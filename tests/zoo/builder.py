@@ -24,6 +24,7 @@ class ZooModel:
     :param seq_len: the value for `--seq-len` where the sequence axis is symbolic, else None.
     :param pow2: every scale is a power of two, so E2 allows no difference at all.
     :param output_bits: width of the first output's codes where it ends in a quantiser.
+    :param rtl: there is hardware for all of it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ZooModel:
     seq_len: int | None = None
     pow2: bool = True
     output_bits: int | None = None
+    rtl: bool = True
 
     @property
     def standard(self) -> bool:
@@ -229,12 +231,14 @@ class Builder:
     ) -> str:
         """A weight tensor of value codes * scale, narrow range.
 
-        :param scale: one number, or one a channel along `axis` (-1 or 0 of a matrix).
+        :param scale: one number, or one a channel along `axis` (-1 is the last).
         :param form: "float" (a float initializer on the grid), "int8" (codes, dequantised), or
             "graph" (a float initializer off the grid, quantised by nodes).
         """
         scale32 = np.asarray(scale, np.float32)
-        broadcast = scale32[:, None] if scale32.ndim and axis == 0 else scale32
+        broadcast = scale32
+        if scale32.ndim and axis >= 0:
+            broadcast = scale32.reshape(-1, *[1] * (codes.ndim - axis - 1))
         if form == "float":
             return self.const(codes.astype(np.float32) * broadcast, hint="w")
         q = Quantiser(bits, 0.0, narrow=True)

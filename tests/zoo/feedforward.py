@@ -8,7 +8,7 @@ from onnx import TensorProto
 from zoo.builder import QONNX, Arrays, Builder, Quantiser, ZooModel, scale_for
 from zoo.recurrent import draw
 
-__all__ = ["int_input", "mlp", "trunc"]
+__all__ = ["int_input", "mlp", "trunc", "turned"]
 
 
 class Layers:
@@ -135,6 +135,22 @@ def int_input(name: str, *, how: str = "cast", seed: int = 0, pow2: bool = True)
         return {"x": rng.integers(0, 255, (n, 1, 10), np.uint8, endpoint=True)}
 
     return ZooModel(name, b.model(name), inputs, None, pow2)
+
+
+def turned(name: str, *, seed: int = 0) -> ZooModel:
+    """Layers over the middle axis of (1, 8, 3), brought to the end and back by Transpose."""
+    b = Builder()
+    net = Layers(b, 6, True, seed, "int8")
+    first, hidden, last = net.quantiser(1.0), net.quantiser(4.0, signed=False), net.quantiser(2.0)
+    x = b.transposed(b.quant(b.input("x", [1, 8, 3]), first), (0, 2, 1))
+    y = b.quant(b.op("Relu", net.linear(x, first, 8, 6, "int32")), hidden)
+    y = b.quant(net.linear(y, hidden, 6, 5), last)
+    b.output(b.transposed(y, (0, 2, 1)), [1, 5, 3], "y")
+
+    def inputs(rng: np.random.Generator, n: int) -> Arrays:
+        return {"x": draw(rng, (n, 1, 8, 3), first)}
+
+    return ZooModel(name, b.model(name), inputs, None, True, last.bits)
 
 
 def trunc(

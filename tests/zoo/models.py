@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from zoo.builder import BREVITAS, ZooModel
-from zoo.feedforward import int_input, mlp, trunc
+from zoo.convnets import CONVNETS
+from zoo.feedforward import int_input, mlp, trunc, turned
 from zoo.finn import finn_mlp
 from zoo.recurrent import recurrent
 
@@ -105,17 +106,21 @@ MODELS: dict[str, Callable[[], ZooModel]] = {
     "int_input_float_scales": partial(
         int_input, "int_input_float_scales", how="dequantize", pow2=False
     ),
+    "mlp_turned": partial(turned, "mlp_turned"),
+    **CONVNETS,
 }
 
 
-def names(prefix: str = "", standard: bool | None = None) -> list[str]:
+def names(prefix: str = "", standard: bool | None = None, rtl: bool | None = None) -> list[str]:
     """Names of the models; by default all.
 
     :param prefix: only those that start so.
     :param standard: only those that onnxruntime can run (True), or cannot (False).
+    :param rtl: only those that there is hardware for (True), or is none yet (False).
     """
     found = [name for name in MODELS if name.startswith(prefix)]
-    return [n for n in found if standard is None or load(n).standard == standard]
+    found = [n for n in found if standard is None or load(n).standard == standard]
+    return [n for n in found if rtl is None or load(n).rtl == rtl]
 
 
 @cache

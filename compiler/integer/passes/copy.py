@@ -1,5 +1,7 @@
 """One node made again: on other operands, or with a leading axis of steps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from thresher.compiler.integer.build import Builder
@@ -7,12 +9,16 @@ from thresher.compiler.integer.ir import (
     ArgMax,
     Binary,
     Concat,
+    GroupedMatMul,
     MatMul,
     Node,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     Step,
     Tensor,
+    Window,
 )
 
 __all__ = ["copied", "stacked"]
@@ -43,6 +49,18 @@ def copied(node: Node, builder: Builder, new: dict[str, Tensor]) -> dict[str, Te
             return {out: made, value.name: best}
         case ArgMax(x, last):
             made = builder.argmax(new[x.name], last, name=out)
+        case Window(x):
+            made = builder.window(
+                new[x.name], node.kernel, strides=node.strides, dilations=node.dilations,
+                pads=node.pads, upsample=node.upsample, groups=node.groups, fill=node.fill,
+                name=out,
+            )  # fmt: skip
+        case GroupedMatMul(x, weights, bias):
+            made = builder.grouped_matmul(new[x.name], weights, bias, name=out)
+        case Reduce(op, x):
+            made = builder.reduce(op, new[x.name], name=out)
+        case Repeat(x, rows, columns):
+            made = builder.repeat(new[x.name], rows, columns, name=out)
         case _:
             raise TypeError(f"node must not be a {type(node).__name__}")
     return {out: made}
@@ -74,4 +92,6 @@ def stacked(node: Node, steps: int) -> Node:
             return Concat(tuple(map(lead, xs)), axis + 1, lead(out))
         case ArgMax(x, last, out, value):
             return ArgMax(lead(x), last, lead(out), None if value is None else lead(value))
+        case Window() | GroupedMatMul() | Reduce() | Repeat():
+            return replace(node, x=lead(node.x), out=lead(node.out))
     raise TypeError(f"node must not be a {type(node).__name__}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from thresher.compiler.integer.check import IllegalGraphError
 from thresher.compiler.integer.ir import IntegerGraph
+from thresher.compiler.integer.passes.absorb_orders import absorb_orders
 from thresher.compiler.integer.passes.compose_steps import compose_steps
 from thresher.compiler.integer.passes.dead_code import dead_code
 from thresher.compiler.integer.passes.divide_products import divide_products
@@ -14,17 +15,20 @@ from thresher.compiler.integer.passes.merge_matmuls import merge_matmuls
 from thresher.compiler.integer.passes.push_bias import push_bias
 from thresher.compiler.integer.passes.rewrite import walk
 from thresher.compiler.integer.passes.shrink_rows import shrink_rows
+from thresher.compiler.integer.passes.sink_orders import sink_orders
 from thresher.compiler.integer.passes.sink_reshapes import sink_reshapes
 
 __all__ = ["PASSES", "Pass", "optimise"]
 
 Pass = Callable[[IntegerGraph], IntegerGraph]
 
+# Turned axes go where they cost nothing, before anything looks for what stands behind a product.
 # Steps that divided products leave alike make equal rows. Rows leave before products merge, for
 # slices fix a product's size. MatMuls merge before they leave the loop, so that they leave it as
 # one scan input.
 PASSES: tuple[Pass, ...] = (
-    sink_reshapes, compose_steps, push_bias, divide_products, shrink_rows, merge_matmuls, hoist,
+    sink_reshapes, sink_orders, absorb_orders, compose_steps, push_bias, divide_products,
+    shrink_rows, merge_matmuls, hoist,
 )  # fmt: skip
 
 _MOST_ROUNDS = 20

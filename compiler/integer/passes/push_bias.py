@@ -2,7 +2,7 @@
 
 The constant varies along the last axis only, and the chain is read by nothing else.
 
-1. MatMul + c, c + MatMul, MatMul - c: c (or -c) joins the bias.
+1. MatMul + c, c + MatMul, MatMul - c: c (or -c) joins the bias. GroupedMatMul likewise.
 2. c - MatMul: the weights and the bias change sign, too.
 3. Sums of two tensors between the two, one of them such a MatMul, unshifted: the constant goes to
    that MatMul and the sum stays. A subtracted MatMul takes -c.
@@ -13,7 +13,15 @@ The constant varies along the last axis only, and the chain is read by nothing e
 import numpy as np
 
 from thresher.compiler.integer.build import Builder
-from thresher.compiler.integer.ir import Binary, IntegerGraph, MatMul, Node, Reshape, Tensor
+from thresher.compiler.integer.ir import (
+    Binary,
+    GroupedMatMul,
+    IntegerGraph,
+    MatMul,
+    Node,
+    Reshape,
+    Tensor,
+)
 from thresher.compiler.integer.passes.rewrite import Rewriter, producers, uses
 
 __all__ = ["push_bias"]
@@ -91,6 +99,11 @@ class _Push(Rewriter):
             bias = row if source.bias is None else row + source.bias
             bias = np.broadcast_to(bias, source.weights.shape[1:])
             return builder.matmul(self.at(source.x), source.weights, bias, name=x.name)
+        if isinstance(source, GroupedMatMul):
+            bias = np.broadcast_to(row, (x.shape[-1],)) + (
+                0 if source.bias is None else source.bias
+            )
+            return builder.grouped_matmul(self.at(source.x), source.weights, bias, name=x.name)
         if not isinstance(source, Binary) or source.op == "mul":
             return None
         return self.add_to_sum(source, row, builder)

@@ -7,6 +7,7 @@ without use stay behind for `dead_code`.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,21 +60,20 @@ class Rewriter:
     def run(self) -> IntegerGraph:
         """The rewritten graph."""
         builder = Builder()
-        inputs = []
-        for port in self.graph.inputs:
-            x = port.tensor
-            tensor = self.new[x.name] = builder.input(x.shape, x.lo, x.hi, name=x.name)
-            inputs.append(
-                InputPort(
-                    tensor, port.source, port.dtype, port.quantise, port.exact, port.scale
-                )
-            )  # fmt: skip
+        inputs = tuple(self.input(port, builder) for port in self.graph.inputs)
         self.block(self.graph.block, builder)
-        outputs = tuple(
-            OutputPort(o.name, self.at(o.tensor), o.dtype, o.dequantise)
-            for o in self.graph.outputs
-        )  # fmt: skip
-        return IntegerGraph(self.graph.name, tuple(inputs), Block(builder.nodes), outputs)
+        outputs = tuple(self.output(port, builder) for port in self.graph.outputs)
+        return IntegerGraph(self.graph.name, inputs, Block(builder.nodes), outputs)
+
+    def input(self, port: InputPort, builder: Builder) -> InputPort:
+        """The new port for an old one; its tensor is in `self.new`."""
+        x = port.tensor
+        tensor = self.new[x.name] = builder.input(x.shape, x.lo, x.hi, name=x.name)
+        return replace(port, tensor=tensor)
+
+    def output(self, port: OutputPort, builder: Builder) -> OutputPort:
+        """The new port for an old one."""
+        return replace(port, tensor=self.at(port.tensor))
 
     def at(self, x: Tensor) -> Tensor:
         """The new tensor for an old one."""

@@ -191,6 +191,70 @@ def test_spatial(
     assert len(node.inputs) == (3 if node.op == "Conv" else 1)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "y = ConvTranspose <strides = [2, 1], group = 4> (x, t)",
+            {"output_padding": (0, 0), "output_shape": None, "pads": (0,) * 4, "group": 4},
+        ),
+        (
+            "y = ConvTranspose <strides = [2, 2], output_padding = [1, 0]> (x, t)",
+            {"output_padding": (1, 0), "kernel_shape": (2, 2)},
+        ),
+        (
+            "y = ConvTranspose <strides = [2, 2], output_shape = [8, 13]> (x, t, b)",
+            {"output_shape": (8, 13)},
+        ),
+        (
+            'y = Resize <mode = "nearest"> (x, , up)',
+            {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"},
+        ),
+        ("y = SpaceToDepth <blocksize = 2> (x)", {"blocksize": 2}),
+        ("y = DepthToSpace <blocksize = 2> (x)", {"blocksize": 2, "mode": "DCR"}),
+        ('y = DepthToSpace <blocksize = 2, mode = "CRD"> (x)', {"mode": "CRD"}),
+    ],
+)
+def test_images_of_other_sizes(
+    body: str, expected: dict[str, object], run_graph: RunGraph, rng: np.random.Generator
+) -> None:
+    weights = {
+        "t": rng.integers(-4, 4, (4, 2, 2, 2)).astype(np.float32),
+        "b": np.ones(2, np.float32),
+        "up": np.array([1, 1, 2, 3], np.float32),
+    }
+    (node,) = check(model_of(body, "1, 4, 4, 6", weights), run_graph, rng).nodes
+    assert expected.items() <= node.attrs.items()
+    assert len(node.inputs) == {"ConvTranspose": 3, "Resize": 4}.get(node.op, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "opset"),
+    [
+        ("y = Upsample <scales = [1.0, 1.0, 2.0, 3.0]> (x)", 7),
+        ('y = Upsample <mode = "nearest"> (x, up)', 9),
+        ("y = Resize (x, up)", 10),
+    ],
+)
+def test_what_resize_was(
+    body: str, opset: int, run_graph: RunGraph, rng: np.random.Generator
+) -> None:
+    scales = np.array([1, 1, 2, 3], np.float32)
+    weights: Arrays = {"up": scales} if "up)" in body else {}
+    (node,) = check(model_of(body, "1, 1, 3, 4", weights, opset), run_graph, rng).nodes
+    assert node.op == "Resize"
+    assert node.attrs["coordinate_transformation_mode"] == "asymmetric"
+    assert node.attrs["nearest_mode"] == "floor"
+
+
+def test_kernel_shape_of_quantised_weights() -> None:
+    body = "s = Constant <value_float = 0.5> () q = QuantizeLinear(w, s, z) "
+    body += "d = DequantizeLinear(q, s, z) y = Conv(x, d)"
+    weights: Arrays = {"w": np.ones((2, 1, 3, 2), np.float32), "z": np.zeros((), np.int8)}
+    graph = import_model(model_of(body, "1, 1, 4, 4", weights))
+    assert graph.nodes[-1].attrs["kernel_shape"] == (3, 2)
+
+
 def test_indices_of_maxpool() -> None:
     body = "[n] y, i = MaxPool <kernel_shape = [2, 2]> (x)"
     assert import_model(model_of(body, "1, 1, 4, 4", {})).nodes[0].outputs == ("y",)

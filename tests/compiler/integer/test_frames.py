@@ -1,10 +1,13 @@
 """Several samples as one frame: the same function, sample by sample, and where samples stand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from graphs import GRAPHS
 
 from thresher.compiler.errors import ThresherError
+from thresher.compiler.importer import import_model
 from thresher.compiler.integer.build import Builder
 from thresher.compiler.integer.check import check
 from thresher.compiler.integer.frames import Framed, framed
@@ -12,8 +15,10 @@ from thresher.compiler.integer.golden import Golden
 from thresher.compiler.integer.ir import IntegerGraph, Loop, Reorder, Tensor
 from thresher.compiler.integer.passes.rewrite import walk
 from thresher.compiler.integer.places import place_of
+from thresher.compiler.streamline import streamline
 from thresher.sim.packing import to_frames, to_samples
-from zoo import names
+from zoo import load, names
+from zoo.image_graphs import random_image_graph
 from zoo.integer_graphs import finish
 from zoo.rtl import streamlined
 
@@ -62,6 +67,19 @@ def test_models(name: str, rng: np.random.Generator) -> None:
     graph = streamlined(name)
     before = sum(isinstance(node, Reorder) for node in walk(graph.block))
     assert reorders(assert_same(graph, 3, rng)) == before
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+@pytest.mark.parametrize("seed", range(16))
+def test_images(seed: int, samples: int, rng: np.random.Generator) -> None:
+    assert_same(random_image_graph(seed, loop=True), samples, rng)
+
+
+def test_orders_of_axes_are_the_hosts(rng: np.random.Generator) -> None:
+    graph = streamline(import_model(load("conv_lstm_float_scales").model)).graph
+    graph = replace(graph, inputs=(replace(graph.inputs[0], order=(0, 1, 2, 3)),))
+    assert all(p.order is None for p in framed(graph, 2).graph.inputs)
+    check(framed(graph, 2).graph)
 
 
 def test_one_sample_is_the_graph_itself(rng: np.random.Generator) -> None:

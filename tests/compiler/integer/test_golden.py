@@ -10,16 +10,23 @@ from thresher.compiler.integer.ir import (
     Binary,
     Block,
     Concat,
+    GroupedMatMul,
+    InputPort,
     IntegerGraph,
     Loop,
     MatMul,
     Node,
+    OutputPort,
+    Reduce,
     Reorder,
+    Repeat,
     Reshape,
     Step,
     Tensor,
+    Window,
 )
 from thresher.rtl.stepfunction import StepFunction
+from zoo.image_graphs import random_image_graph
 from zoo.integer_graphs import finish, random_codes, random_function, random_graph
 
 Values = dict[str, np.ndarray]
@@ -83,7 +90,49 @@ def naive_node(node: Node, values: Values) -> list[object]:
             n = x.shape[-1]
             best = [n - 1 - r[::-1].index(max(r)) if last else r.index(max(r)) for r in rows]
             return [best] if value is None else [best, [max(r) for r in rows]]
+        case Window() | GroupedMatMul() | Reduce() | Repeat():
+            return [naive_image(node, values[node.x.name])]
     raise TypeError(node)
+
+
+def naive_image(node: Window | GroupedMatMul | Reduce | Repeat, x: np.ndarray) -> object:
+    match node:
+        case Reduce(op, _, out):
+            rows = x.reshape(-1, *x.shape[-2:])
+            picked = [[max(c) if op == "max" else sum(c) for c in r.T] for r in rows]
+            return np.array(picked, dtype=object).reshape(out.shape)
+        case Repeat(_, rows, columns):
+            index = np.indices(node.out.shape)
+            index[-3] //= rows
+            index[-2] //= columns
+            return x[tuple(index)]
+        case GroupedMatMul(_, weights, bias):
+            groups, k, n = weights.shape
+            parts = [x[..., g * k : (g + 1) * k] @ weights[g].astype(object) for g in range(groups)]
+            return np.concatenate(parts, axis=-1) + (0 if bias is None else bias)
+    images = x.reshape(-1, *x.shape[-3:])
+    return np.array([naive_window(node, image) for image in images], dtype=object)
+
+
+def naive_window(node: Window, image: np.ndarray) -> list[object]:
+    """The wider image, element by element; then what each place sees of it."""
+    height, width, channels = image.shape
+    wide: dict[tuple[int, int], list[object]] = {
+        (h * node.upsample[0], w * node.upsample[1]): list(image[h, w])
+        for h in range(height) for w in range(width)
+    }  # fmt: skip
+    size = channels // node.groups
+    found: list[object] = []
+    for oh in range(node.out.shape[-3]):
+        for ow in range(node.out.shape[-2]):
+            for g in range(node.groups):
+                for kh in range(node.kernel[0]):
+                    for kw in range(node.kernel[1]):
+                        h = oh * node.strides[0] + kh * node.dilations[0] - node.pads[0]
+                        w = ow * node.strides[1] + kw * node.dilations[1] - node.pads[1]
+                        pixel = wide.get((h, w), [node.fill] * channels)
+                        found += pixel[g * size : (g + 1) * size]
+    return found
 
 
 def expected(graph: IntegerGraph, codes: Values) -> Values:
@@ -112,6 +161,57 @@ def test_random_graphs(seed):
     golden = Golden(graph)
     same(golden.run(codes), expected(graph, codes))
     same(golden.run(codes), expected(graph, codes))  # memory is used again
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_images(seed):
+    graph = random_image_graph(seed, loop=seed % 3 == 0)
+    codes = random_codes(graph, np.random.default_rng(seed), 3)
+    golden = Golden(graph)
+    same(golden.run(codes), expected(graph, codes))
+    same(golden.run(codes), expected(graph, codes))  # memory is used again
+
+
+@pytest.mark.parametrize("top", [1 << 10, 1 << 22, 1 << 30, 1 << 50, 1 << 54])
+def test_images_of_every_width(top, rng):
+    """Values beyond 2^24 and 2^53, where a narrower type would round."""
+    b = Builder()
+    x = b.input((1, 3, 2, 2), -top, top - 1, name="x")
+    seen = b.window(x, (2, 2), pads=(1, 0, 0, 1), groups=2, fill=-3)
+    outs = [
+        seen,
+        b.grouped_matmul(seen, rng.integers(-3, 4, (2, 4, 1)), np.array([1, -1])),
+        b.grouped_matmul(seen, rng.integers(-3, 4, (2, 4, 2))),
+        b.reduce("sum", b.reshape(seen, (3, 2, 4, 2))),
+        b.reduce("max", b.reshape(seen, (3, 2, 4, 2))),
+        b.reduce("sum", b.reshape(seen, (24, 2))),
+        b.repeat(x, 2, 1),
+    ]
+    graph = finish(b, [x], outs)
+    codes = random_codes(graph, rng, 20)
+    same(Golden(graph).run(codes), expected(graph, codes))
+
+
+def test_ports_keep_the_axes_of_the_model(rng):
+    """Codes on the host are the model's, whatever order the streams have."""
+    b = Builder()
+    x = b.input((1, 3, 4, 2), -8, 7, name="x")
+    y = b.reduce("max", x)
+    ports = (InputPort(x, "x", "int64", None, order=(0, 2, 3, 1)),)
+    outs = (
+        OutputPort("y", y, "int64", None, (0, 2, 1)),
+        OutputPort("z", x, "int64", None),
+        OutputPort("same", x, "int64", None, (0, 2, 3, 1)),
+    )
+    graph = IntegerGraph("graph", ports, Block(b.nodes), outs)
+    assert ports[0].shape == (1, 2, 3, 4)
+    codes = rng.integers(-8, 8, (5, 1, 2, 3, 4))
+    found = Golden(graph).run({"x": codes})
+    np.testing.assert_array_equal(found["y"], codes.max(axis=-1))  # (N, 1, C, H)
+    np.testing.assert_array_equal(found["z"], codes.transpose(0, 1, 3, 4, 2))
+    np.testing.assert_array_equal(found["same"], codes)
+    model = Golden(graph).run_model({"x": codes})
+    np.testing.assert_array_equal(model["y"], found["y"])
 
 
 @pytest.mark.parametrize("top", [1 << 10, 1 << 22, 1 << 30, 1 << 50, 1 << 54])

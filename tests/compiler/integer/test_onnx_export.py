@@ -10,6 +10,7 @@ from qonnx.custom_op.general.multithreshold import multithreshold
 from thresher.compiler.integer.golden import Golden
 from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.onnx_export import to_onnx
+from zoo.image_graphs import random_image_graph
 from zoo.integer_graphs import random_codes, random_graph
 from zoo.run import run_qonnx
 
@@ -55,6 +56,24 @@ def test_loops_in_onnx(seed: int) -> None:
     onnx.checker.check_model(model, full_check=False)
     codes = random_codes(graph, np.random.default_rng(0), SAMPLES)
     compare(graph, model, run_onnx(model, feeds_of(model, codes)))
+
+
+@pytest.mark.parametrize("seed", range(200, 224))
+def test_images_in_onnx(seed: int) -> None:
+    graph = random_image_graph(seed, loop=seed % 3 == 0)
+    model = to_onnx(graph)
+    onnx.checker.check_model(model, full_check=False)
+    codes = random_codes(graph, np.random.default_rng(0), SAMPLES)
+    compare(graph, model, run_onnx(model, feeds_of(model, codes)))
+
+
+@pytest.mark.parametrize("seed", range(300, 308))
+def test_images_in_qonnx(seed: int) -> None:
+    graph = random_image_graph(seed)
+    model = to_onnx(graph)
+    codes = random_codes(graph, np.random.default_rng(0), SAMPLES)
+    found = run_qonnx(model, feeds_of(model, codes))
+    compare(graph, model, [found[o.name] for o in model.graph.output])
 
 
 @pytest.mark.parametrize("seed", range(100, 112))

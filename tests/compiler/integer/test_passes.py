@@ -15,6 +15,7 @@ from thresher.compiler.integer.passes.rewrite import Rewriter
 from thresher.compiler.integer.passes.sink_reshapes import sink_reshapes
 from thresher.compiler.integer.text import to_text
 from thresher.rtl.stepfunction import StepFunction
+from zoo.image_graphs import random_image_graph
 from zoo.integer_graphs import finish, random_graph
 from zoo.passcases import applied, kinds, same
 
@@ -22,6 +23,15 @@ from zoo.passcases import applied, kinds, same
 def copy(graph: IntegerGraph) -> IntegerGraph:
     """No change but what the builder does by itself."""
     return Rewriter(graph).run()
+
+
+@pytest.mark.parametrize("run", [copy, dead_code, *PASSES, optimise], ids=lambda f: f.__name__)
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=60)
+def test_passes_keep_every_result_on_images(run, seed, loop):
+    graph = random_image_graph(seed, loop)
+    check(graph)
+    same(graph, run(graph), seed)
 
 
 @pytest.mark.parametrize("run", [copy, dead_code, *PASSES, optimise], ids=lambda f: f.__name__)

@@ -105,6 +105,15 @@ def test_the_scanned_symbol_is_the_sequence():
     assert dims == {"N": 1, "T": 7}
 
 
+def test_a_sequence_stays_one_through_convolutions():
+    x = GraphInput("x", ("N", 3, "T"))
+    conv = Node("Conv", "c", ("x", "w"), ("xc",), {})
+    steps = Node("Transpose", "t", ("xc",), ("xt",), {"perm": (2, 0, 1)})
+    fixed, dims = fix_shapes(model([x], (conv, steps, scan_of("xt"))), 7)
+    assert fixed.inputs[0].shape == (1, 3, 7)
+    assert dims == {"N": 1, "T": 7}
+
+
 def test_a_sequence_needs_its_length():
     x = GraphInput("x", ("T", 3))
     with pytest.raises(ModelError, match=r"sequence axis \('T'\) is symbolic .* give --seq-len T"):
