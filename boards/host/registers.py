@@ -6,7 +6,11 @@ digest holds its bytes most significant first, so that it reads like the digest 
 
 from enum import IntEnum, IntFlag
 
-__all__ = ["ID", "VERSION", "Control", "Flag", "Register", "Status"]
+__all__ = ["CORE", "DMA", "ID", "VERSION", "Control", "Flag", "Register", "Status", "device_tree"]
+
+CORE, DMA = (0xA000_0000, 0x1000), (0xA001_0000, 0x1_0000)
+"""Address and size of the registers, of the core and of the DMA engine, in the processor's space."""
+
 
 ID = 0x54485253
 """`Register.ID` reads as this: "THRS"."""
@@ -65,3 +69,11 @@ class Flag(IntFlag):
     LONG = 4  # TLAST was late: the words behind the frame were dropped
     NULL_BYTES = 8  # TKEEP was not all ones
     LOST = 16  # a soft reset dropped frames
+
+
+def device_tree() -> str:
+    """The device tree's nodes of core and DMA engine, for UIO."""
+    return "".join(
+        f'{name}@{base:x} {{ compatible = "generic-uio"; reg = <0x0 {base:#x} 0x0 {size:#x}>; }};\n'
+        for name, (base, size) in (("thresher", CORE), ("thresher_dma", DMA))
+    )

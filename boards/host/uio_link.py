@@ -4,8 +4,8 @@ The device tree must have, beside what the bitstream's overlay loads (addresses 
 design; `compatible = "generic-uio"` needs `uio_pdrv_genirq.of_id=generic-uio` on the kernel's
 command line, u-dma-buf is the module of https://github.com/ikwzm/udmabuf):
 
-    thresher_dma@a0000000 { compatible = "generic-uio"; reg = <0x0 0xa0000000 0x0 0x10000>; };
-    thresher@a0010000 { compatible = "generic-uio"; reg = <0x0 0xa0010000 0x0 0x1000>; };
+    thresher@a0000000 { compatible = "generic-uio"; reg = <0x0 0xa0000000 0x0 0x1000>; };
+    thresher_dma@a0010000 { compatible = "generic-uio"; reg = <0x0 0xa0010000 0x0 0x10000>; };
     thresher_buf { compatible = "ikwzm,u-dma-buf"; device-name = "thresher_buf";
                    size = <0x0 0x100000>; };
 

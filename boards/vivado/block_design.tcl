@@ -78,10 +78,9 @@ bus memory/M00_AXI ps/S_AXI_HP0_FPD
 bus dma/M_AXIS_MM2S core/s_axis
 bus core/m_axis dma/S_AXIS_S2MM
 
-# As boards/host/uio_link.py tells the device tree.
-assign_bd_address -offset 0xA0000000 -range 0x00001000 \
+assign_bd_address -offset $core_base -range $core_size \
     -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs core/s_axi/reg0]
-assign_bd_address -offset 0xA0010000 -range 0x00010000 \
+assign_bd_address -offset $dma_base -range $dma_size \
     -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs dma/S_AXI_LITE/Reg]
 foreach space {dma/Data_MM2S dma/Data_S2MM} {
     assign_bd_address -offset 0x00000000 -range 0x80000000 \

@@ -3,6 +3,7 @@
 from thresher.boards.board import Board
 from thresher.boards.driver import driver_files
 from thresher.boards.framing import axi_frames, axi_width
+from thresher.boards.host.registers import CORE, DMA
 from thresher.boards.shell.axi_core import AXI_NAME, axi_verilog
 from thresher.boards.vivado.project import Project, check_clock, content_digest, script, source_hz
 from thresher.compiler.errors import ThresherError
@@ -37,6 +38,10 @@ def mpsoc_project(compiled: Compiled, board: Board) -> Project:
         "result_bits": result_bits,
         "result_memory_bits": max(64, result_bits),
         "jobs": _JOBS,
+        "core_base": f"0x{CORE[0]:08X}",
+        "core_size": f"0x{CORE[1]:08X}",
+        "dma_base": f"0x{DMA[0]:08X}",
+        "dma_size": f"0x{DMA[1]:08X}",
     }
     files = {name: script(name) for name in _SCRIPTS}
     files |= {

@@ -15,7 +15,7 @@ from axi_device import (
 from thresher.boards.host import pynq_link, uio_link
 from thresher.boards.host.axi_link import AxiLink
 from thresher.boards.host.errors import LinkError
-from thresher.boards.host.registers import ID, VERSION, Register
+from thresher.boards.host.registers import ID, VERSION, Register, device_tree
 
 # PYNQ
 
@@ -130,3 +130,10 @@ def test_what_is_missing_is_named(linux: Path, path: str, words: str) -> None:
         (linux / path).unlink()
     with pytest.raises(LinkError, match=words):
         connect(linux)
+
+
+def test_the_device_tree_that_is_told() -> None:
+    page = Path(__file__).parents[2] / "docs" / "host.md"
+    for text in (uio_link.__doc__, page.read_text()):
+        assert text is not None
+        assert all(line in text for line in device_tree().splitlines())

@@ -99,7 +99,7 @@ MUTATIONS = [
     ("zcu104", "block_design.tcl", "bus core/m_axis dma/S_AXIS_S2MM\n", "", "is not connected"),
     ("zcu104", "block_design.tcl", "dma/M_AXIS_MM2S core/s_axis", "dma/M_AXIS_MM2S core/m_axis",
      "do not fit"),
-    ("zcu104", "block_design.tcl", "0xA0010000", "0xA0000000", "addresses overlap"),
+    ("zcu104", "settings.tcl", "0xA0010000", "0xA0000000", "addresses overlap"),
     ("zcu104", "block_design.tcl", "HP0_LPS_OCM ", "", "HP0_LPS_OCM is not assigned"),
     ("zcu104", "block_design.tcl", "core/s_axi/reg0]", "core/s_axi/reg1]", "no address segment"),
     ("zcu104", "block_design.tcl", "validate_bd_design\n", "", "FREQ_HZ|was not validated"),
