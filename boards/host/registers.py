@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 __all__ = ["CORE", "DMA", "ID", "VERSION", "Control", "Flag", "Register", "Status", "device_tree"]
 
 CORE, DMA = (0xA000_0000, 0x1000), (0xA001_0000, 0x1_0000)
-"""Address and size of the registers, of the core and of the DMA engine, in the processor's space."""
+"""Address and size of the registers of core and DMA engine, as the processor sees them."""
 
 
 ID = 0x54485253
