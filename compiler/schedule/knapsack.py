@@ -5,21 +5,39 @@ dropped where its weights with the least of all groups to come are beyond a limi
 sum takes no more of anything. That is fast while few sums are left, as where limits are few or
 loose. Where many are left, or solutions are excluded, HiGHS solves the same as an integer program
 with a gap of zero; all its coefficients are integers, and what it finds is checked as integers.
+So it does under rules (`Rule`) too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["cheapest"]
+__all__ = ["Rule", "cheapest"]
 
 _FEW = 200  # sums between two groups; with more HiGHS is the faster one
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A solution is allowed only where its choices' numbers add up to `most` or less.
+
+    :param numbers: by index of a group, int64 (choices,); groups without add nothing.
+    """
+
+    numbers: Mapping[int, np.ndarray]
+    most: int
+
+    def holds(self, solution: Sequence[int]) -> bool:
+        """Whether it allows a solution."""
+        return sum(int(n[solution[group]]) for group, n in self.numbers.items()) <= self.most
 
 
 def cheapest(
     groups: Sequence[np.ndarray],
     limits: Sequence[int],
     excluded: Collection[tuple[int, ...]] = (),
+    rules: Sequence[Rule] = (),
 ) -> tuple[int, ...] | None:
     """The index chosen in each group; None where nothing is within the limits.
 
@@ -30,10 +48,17 @@ def cheapest(
     if any(len(group) == 0 for group in groups):
         return None
     most = np.array(limits, np.int64)
-    try:
-        return _by_sums(groups, most) if not excluded else _by_program(groups, most, excluded)
-    except _TooManyError:
-        return _by_program(groups, most, excluded)
+    if not excluded and not rules:
+        try:
+            return _by_sums(groups, most)
+        except _TooManyError:
+            pass
+    every = range(len(groups))
+    alike = [
+        Rule({k: np.arange(len(groups[k])) == solution[k] for k in every}, len(groups) - 1)
+        for solution in excluded
+    ]
+    return _by_program(groups, most, [*rules, *alike])
 
 
 class _TooManyError(Exception):
@@ -85,7 +110,7 @@ def _undominated(sums: np.ndarray) -> np.ndarray:
 
 
 def _by_program(
-    groups: Sequence[np.ndarray], limits: np.ndarray, excluded: Collection[tuple[int, ...]]
+    groups: Sequence[np.ndarray], limits: np.ndarray, wanted: Sequence[Rule]
 ) -> tuple[int, ...] | None:
     """The same by integer programming: a variable for each choice, 1 where it is taken."""
     from scipy.optimize import Bounds, LinearConstraint, milp  # it takes long to import
@@ -99,10 +124,12 @@ def _by_program(
     rules = [LinearConstraint(of_group, 1, 1)]
     if len(limits):
         rules.append(LinearConstraint(rows[:, 1:].T.astype(float), -np.inf, limits.astype(float)))
-    for solution in excluded:
-        taken = np.zeros((1, len(rows)))
-        taken[0, starts[:-1] + np.array(solution)] = 1
-        rules.append(LinearConstraint(taken, -np.inf, len(groups) - 1))
+    if wanted:
+        numbers = np.zeros((len(wanted), len(rows)))
+        for row, rule in zip(numbers, wanted, strict=True):
+            for group, found in rule.numbers.items():
+                row[starts[group] : starts[group + 1]] = found
+        rules.append(LinearConstraint(numbers, -np.inf, np.array([r.most for r in wanted])))
     solved = milp(
         rows[:, 0].astype(float), integrality=np.ones(len(rows)), bounds=Bounds(0, 1),
         constraints=rules, options={"mip_rel_gap": 0.0},
@@ -113,5 +140,5 @@ def _by_program(
     chosen = tuple(int(part.argmax()) for part in parts)
     used = sum(group[k, 1:] for group, k in zip(groups, chosen, strict=True))
     assert (used <= limits).all()
-    assert chosen not in excluded
+    assert all(rule.holds(chosen) for rule in wanted)
     return chosen

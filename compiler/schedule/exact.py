@@ -1,0 +1,249 @@
+"""The foldings of least area that meet a target, proven to be so: logic-based Benders decomposition.
+
+An integer program (`knapsack`) takes a choice for each kernel, the least area within the limits. Is
+one of its lower bounds on the cycles (`rounds`) beyond the target, then that bound, a sum over the
+choices of all kernels, becomes a rule of the program. Else the solver counts: where it finds the
+target missed, the program gets the rule that not all kernels may be as they are, in lanes and
+timing; where the FIFOs and all else between the kernels are too much for the limits, that this
+very combination is out. No rule excludes a combination that would do, so the first one that
+does takes the least area of all.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from thresher.compiler.schedule.candidate import Candidate
+from thresher.compiler.schedule.choice import Choice, Limits, Row, area, undominated
+from thresher.compiler.schedule.design import Predicted
+from thresher.compiler.schedule.folding import Folding
+from thresher.compiler.schedule.knapsack import Rule, cheapest
+from thresher.compiler.schedule.rounds import Path, Rounds
+from thresher.compiler.schedule.search import Space
+from thresher.compiler.schedule.transfers import Arc, like
+
+__all__ = ["Effort", "Exact", "Outcome", "Target"]
+
+_PATHS = 4  # rules at most from one combination
+
+
+@dataclass(frozen=True)
+class Target:
+    """Cycles at most; None where it does not matter."""
+
+    interval: int | None = None
+    latency: int | None = None
+
+    def is_met(self, cycles: Predicted) -> bool:
+        """Whether these cycles will do."""
+        late = self.interval is not None and cycles.interval > self.interval
+        return not late and (self.latency is None or cycles.latency <= self.latency)
+
+
+@dataclass
+class Effort:
+    """What may still be done, in units that do not depend on the machine.
+
+    :param programs: integer programs.
+    :param elements: of streams, each as often as the solver runs over it.
+    :param choices: that are estimated.
+    """
+
+    programs: int = 150
+    elements: int = 4_000_000
+    choices: int = 3_000
+
+    @property
+    def is_spent(self) -> bool:
+        """Nothing more may be done."""
+        return min(self.programs, self.elements, self.choices) <= 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found.
+
+    :param candidate: the least area below the bound that was given, or None.
+    :param least: no combination below that bound that does has less area than this.
+    :param proven: `candidate` has the least area, or there is none.
+    """
+
+    candidate: Candidate | None
+    least: int
+    proven: bool
+
+
+@dataclass
+class _Program:
+    """The choices of every kernel, by name in the order of the graph, and the rules so far."""
+
+    choices: Mapping[str, Sequence[Choice]]
+    kinds: Mapping[str, Sequence[Hashable]]
+    groups: Sequence[np.ndarray]
+    limits: Sequence[int]
+    rules: list[Rule] = field(default_factory=list)
+
+
+class Exact:
+    """The combinations of one form of the network."""
+
+    def __init__(self, space: Space, effort: Effort) -> None:
+        self.space, self.effort = space, effort
+        self.rounds = Rounds(space.lowered)
+        self.elements = sum(stream.elements for stream in space.lowered.streams.values())
+        self._kinds: dict[int, Hashable] = {}
+        self._transfers: dict[tuple[str, Hashable], dict[Arc, int]] = {}
+
+    def least(
+        self,
+        target: Target,
+        limits: Limits,
+        below: int | None,
+        fits: Callable[[Candidate], bool],
+    ) -> Outcome:
+        """The combination of least area that meets the target.
+
+        :param limits: that the kernels keep together.
+        :param below: only combinations of less area are looked for.
+        :param fits: whether a candidate that meets the target will do.
+        """
+        program = self._program(target, limits, below)
+        if program is None:
+            return Outcome(None, 0, not self.effort.is_spent)
+        least = 0
+        while not self.effort.is_spent:
+            self.effort.programs -= 1
+            chosen = cheapest(program.groups, program.limits, rules=program.rules)
+            if chosen is None:
+                return Outcome(None, below or 0, True)
+            taken = [found[k] for found, k in zip(program.choices.values(), chosen, strict=True)]
+            least = sum(choice.area for choice in taken)
+            if below is not None and least >= below:
+                return Outcome(None, below, True)
+            rules = self._beyond(program, chosen, target)
+            if not rules:
+                candidate = self._candidate(program, chosen)
+                rule = self._missed(program, chosen, candidate, target, fits)
+                if rule is None:
+                    return Outcome(candidate, least, True)
+                rules = [rule]
+            program.rules += rules
+        return Outcome(None, least, False)
+
+    def _candidate(self, program: _Program, chosen: Sequence[int]) -> Candidate:
+        space = self.space
+        folding: Folding = {
+            name: found[k].folding
+            for (name, found), k in zip(program.choices.items(), chosen, strict=True)
+        }
+        return Candidate(space.lowered, folding, space.capacity, space.fifos)
+
+    def _missed(
+        self,
+        program: _Program,
+        chosen: Sequence[int],
+        candidate: Candidate,
+        target: Target,
+        fits: Callable[[Candidate], bool],
+    ) -> Rule | None:
+        """The rule that a candidate which will not do gives; None where it will."""
+        self.effort.elements -= self.elements
+        every = range(len(chosen))
+        if target.is_met(candidate.ideal):
+            self.effort.elements -= 4 * self.elements
+            if fits(candidate):
+                return None
+            same = {k: np.arange(len(program.groups[k])) == chosen[k] for k in every}
+        else:
+            kinds = list(program.kinds.values())
+            same = {k: np.array([kind == kinds[k][chosen[k]] for kind in kinds[k]]) for k in every}
+        return Rule({k: taken.astype(np.int64) for k, taken in same.items()}, len(chosen) - 1)
+
+    def _beyond(self, program: _Program, chosen: Sequence[int], target: Target) -> list[Rule]:
+        """The rules that lower bounds give which are beyond the target."""
+        found = {
+            name: self._transfer(name, choices[k])
+            for (name, choices), k in zip(program.choices.items(), chosen, strict=True)
+        }
+        rules = []
+        if target.interval is not None:
+            paths = [p for p in self.rounds.round_loops(found) if p.cycles > target.interval]
+            rules += [self._rule(program, found, path, target.interval) for path in paths[:_PATHS]]
+        if target.latency is not None:
+            paths = [p for p in self.rounds.through(found) if p.cycles > target.latency]
+            rules += [self._rule(program, found, path, target.latency) for path in paths]
+        return rules
+
+    def _rule(
+        self, program: _Program, found: Mapping[str, Mapping[Arc, int]], path: Path, most: int
+    ) -> Rule:
+        """That a path takes no longer."""
+        numbers: dict[int, np.ndarray] = {}
+        total = 0
+        voids: list[tuple[int, int]] = []
+        for group, (name, choices) in enumerate(program.choices.items()):
+            if name in path.terms:
+                mine = path.of(name, found[name])
+                assert mine is not None
+                total += mine
+                cycles = [path.of(name, self._transfer(name, choice)) for choice in choices]
+                voids += [(group, k) for k, c in enumerate(cycles) if c is None]
+                numbers[group] = np.array([c or 0 for c in cycles], np.int64)
+        most -= path.cycles - total
+        void = most - sum(int(n.max()) for n in numbers.values())  # allows all others
+        for group, k in voids:
+            numbers[group][k] = min(0, void)
+        return Rule(numbers, most)
+
+    def _kind(self, choice: Choice) -> Hashable:
+        if id(choice) not in self._kinds:
+            self._kinds[id(choice)] = like(choice.kernel)
+        return self._kinds[id(choice)]
+
+    def _transfer(self, name: str, choice: Choice) -> Mapping[Arc, int]:
+        key = name, self._kind(choice)
+        if key not in self._transfers:
+            self._transfers[key] = self.rounds.transfers(name, choice.kernel)
+        return self._transfers[key]
+
+    def _program(self, target: Target, limits: Limits, below: int | None) -> _Program | None:
+        """All choices that may be part of a combination below this area; None where none may be."""
+        found = {name: self._allowed(name, target, limits) for name in self.space.choices}
+        if not all(found.values()):
+            return None
+        if below is None:
+            most = dict.fromkeys(found, 1 << 62)
+        else:
+            least = {name: undominated(every, {})[0].figures[0] for name, every in found.items()}
+            spare = below - 1 - sum(least.values())
+            most = {name: least[name] + spare for name in found}
+        kept = {name: self._kept(every, limits, most[name]) for name, every in found.items()}
+        if not all(kept.values()):
+            return None
+        return _Program(
+            {name: [row.choice for row in rows] for name, rows in kept.items()},
+            {name: [self._kind(row.choice) for row in rows] for name, rows in kept.items()},
+            [np.array([row.figures for row in rows], np.int64) for rows in kept.values()],
+            [limits[key] for key in sorted(limits)],
+        )
+
+    def _allowed(self, name: str, target: Target, limits: Limits) -> list[Choice]:
+        """A kernel's choices that could keep the interval, with their memories anywhere."""
+        most = target.interval
+        found = [c for c in self.space.choices[name] if most is None or c.cycles <= most]
+        if "dsp" not in limits and any(not c.lut for c in found):
+            found = [c for c in found if not c.lut]
+        return [d for c in found for d in (c, *self.space.moved(c, limits))]
+
+    def _kept(self, choices: Sequence[Choice], limits: Limits, most: int) -> list[Row]:
+        """Those of at most this area, and of equal ones in lanes and timing those that none beats."""
+        kinds: dict[Hashable, list[Choice]] = {}
+        for choice in choices:
+            if area(choice.least) <= most:
+                self.effort.choices -= 1
+                kinds.setdefault(self._kind(choice), []).append(choice)
+        if self.effort.is_spent:
+            return []
+        rows = [row for alike in kinds.values() for row in undominated(alike, limits)]
+        return sorted((row for row in rows if row.figures[0] <= most), key=lambda r: r.figures)

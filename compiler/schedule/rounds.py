@@ -1,0 +1,288 @@
+"""Lower bounds on a design's interval and latency that are sums over its kernels.
+
+Every path through the design, from a take of a kernel to a take of the next (`transfers`), takes at
+least the sum of what its kernels take. So, whatever else stands between them,
+
+- an interval is no less than (n - 1) c + s, where c is what a way round a loop of n steps takes
+  from one step's take of an end to the next one's, and s what the kernel that it leads through
+  takes from the last step of a frame to the first of the next;
+- a latency is no less than the longest path to an output, which goes round a loop n - 1 times, and
+  the FIFOs at the top, and 1: the first input is there in cycle 0, when all kernels start.
+
+Both are sums of multiples of transfers, so they are rules for an integer program: of each path, a
+number for each choice of each kernel on it, their sum at most the target (`Path`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import TopologicalSorter
+
+from thresher.compiler.schedule.assemble import Lowered
+from thresher.compiler.schedule.transfers import Arc, transfers
+from thresher.rtl.deal import Deal
+from thresher.rtl.kernel import Kernel
+from thresher.rtl.loopstate import LoopState
+
+__all__ = ["Path", "Rounds"]
+
+Node = tuple[str, str, bool, bool]
+"""Kernel, input port, whether the turn's last element, whether in a loop's last step."""
+
+Transfers = Mapping[str, Mapping[Arc, int]]
+"""By kernel."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path, or one round and round.
+
+    :param terms: of each kernel, how often each of its arcs is passed.
+    :param cycles: what it takes at least; beside its terms what is the same for all kernels.
+    """
+
+    terms: Mapping[str, Mapping[Arc, int]]
+    cycles: int = 0
+
+    def of(self, name: str, transfers: Mapping[Arc, int]) -> int | None:
+        """What a kernel with these transfers adds; None where the path does not exist with it."""
+        total = 0
+        for arc, times in self.terms.get(name, {}).items():
+            if arc not in transfers:
+                return None
+            total += times * transfers[arc]
+        return total
+
+    def joined(self, other: "Path", times: int = 1) -> "Path":
+        """This one and the other so many times."""
+        terms = {name: dict(arcs) for name, arcs in self.terms.items()}
+        for name, arcs in other.terms.items():
+            mine = terms.setdefault(name, {})
+            for arc, count in arcs.items():
+                mine[arc] = mine.get(arc, 0) + times * count
+        return Path(terms, self.cycles + times * other.cycles)
+
+
+_Edges = dict[Node, list[tuple[Node, Path]]]
+
+
+def _longest(order: Sequence[Node], edges: _Edges, starts: Mapping[Node, int]) -> "_Paths":
+    """By node the longest path to it from one of the starts.
+
+    :param starts: nodes and what a path that starts there has taken before.
+    :param order: of nodes, so that all edges lead forwards.
+    """
+    cycles = dict(starts)
+    back: dict[Node, tuple[Node, Path]] = {}
+    for node in order:
+        if node in cycles:
+            for target, path in edges.get(node, ()):
+                reached = cycles[node] + path.cycles
+                if reached > cycles.get(target, -1):
+                    cycles[target], back[target] = reached, (node, path)
+    return _Paths(cycles, back)
+
+
+class _Paths(dict[Node, Path]):
+    """Paths put together when they are asked for."""
+
+    def __init__(
+        self, cycles: Mapping[Node, int], back: Mapping[Node, tuple[Node, Path]]
+    ) -> None:
+        super().__init__()
+        self.cycles, self.back = cycles, back
+
+    def __missing__(self, node: Node) -> Path:
+        terms, at = Path({}), node
+        while at in self.back:
+            at, path = self.back[at]
+            terms = terms.joined(path)
+        made = Path(terms.terms, self.cycles[node])
+        self[node] = made
+        return made
+
+
+class Rounds:
+    """The kernels of a lowered graph, its loops and the turns of its streams."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        self.lowered = lowered
+        self.readers: dict[str, list[tuple[str, str]]] = {name: [] for name in lowered.streams}
+        for name, request in lowered.requests.items():
+            for port, stream in request.inputs.items():
+                self.readers[stream].append((name, port))
+        for name, (_, stream) in lowered.outputs.items():
+            self.readers[stream].append(("", name))
+
+    @cached_property
+    def loops(self) -> Mapping[str, int]:
+        """Kernels that a recurrence leads through -> the number of their loop."""
+        requests = self.lowered.requests
+        after = {
+            name: {reader for s in request.outputs.values() for reader, _ in self.readers[s] if reader}
+            for name, request in requests.items()
+        }
+        reached: dict[str, set[str]] = {}
+        for name in requests:
+            found: set[str] = set()
+            waiting = [name]
+            while waiting:
+                new = after[waiting.pop()] - found
+                found |= new
+                waiting += new
+            reached[name] = found
+        names = list(requests)
+        return {
+            name: min(k for k, other in enumerate(names) if other in found and name in reached[other])
+            for name, found in reached.items() if name in found
+        }  # fmt: skip
+
+    @cached_property
+    def steps(self) -> Mapping[int, int]:
+        """By loop its steps, where all its states have as many."""
+        found: dict[int, set[int]] = {loop: set() for loop in self.loops.values()}
+        for name, loop in self.loops.items():
+            request = self.lowered.requests[name]
+            kernel = request.kernel(next(request.foldings))
+            if isinstance(kernel, LoopState):
+                found[loop].add(kernel.steps)
+        return {loop: steps.pop() for loop, steps in found.items() if len(steps) == 1}
+
+    def turns(self, name: str, kernel: Kernel) -> Mapping[str, int]:
+        """By port the elements of a turn; none where the kernel's turns are not all alike."""
+        request = self.lowered.requests[name]
+        count = self.steps.get(self.loops[name], 0) if name in self.loops else 1
+        ports = {**kernel.inputs, **kernel.outputs}
+        found: dict[str, int] = {}
+        for port, stream in {**request.inputs, **request.outputs}.items():
+            elements = self.lowered.streams[stream].elements
+            if count and elements % count == 0 and elements // count % ports[port].lanes == 0:
+                found[port] = elements // count
+        if isinstance(kernel, LoopState):
+            return {port: turn for port, turn in found.items() if port in ("i", "o")}
+        alike = all(found.get(port, 0) % ports[port].elements == 0 for port in found)
+        return found if alike else {}
+
+    def transfers(self, name: str, kernel: Kernel) -> dict[Arc, int]:
+        """Of a kernel of this name, see there; of a state also from its last turn to `final`."""
+        inner, turns = name in self.loops, self.turns(name, kernel)
+        registered = not (inner and isinstance(kernel, Deal))  # in loops deals are merged
+        found = transfers(kernel, turns, inner, registered)
+        if isinstance(kernel, LoopState) and kernel.final and turns:
+            stages = kernel.timing().pipes["final"].forward
+            found |= {
+                Arc("i", last, "final", to_last, 0):
+                stages + (0 if last == to_last else kernel.beats - 1)
+                for last, to_last in ((False, False), (False, True), (True, True))
+            }  # fmt: skip
+        return found
+
+    def round_loops(self, kernels: Transfers) -> list[Path]:
+        """For these transfers a path of each take in a loop that bounds the interval, longest first."""
+        near, later, _ = self._edges(kernels)
+        found = []
+        for (name, port, last, _), path in self._rounds(near, later).items():
+            again = Arc(port, last, port, last, 1)
+            cycles = kernels[name].get(again)
+            if cycles is not None and not self._is_state(name):
+                steps = self.steps[self.loops[name]]
+                found.append(Path({name: {again: 1}}, cycles).joined(path, steps - 1))
+        return sorted(found, key=lambda path: -path.cycles)
+
+    def through(self, kernels: Transfers) -> list[Path]:
+        """For these transfers a path that bounds the latency; none where nothing leads through."""
+        near, later, final = self._edges(kernels)
+        return self._through(near, final, self._rounds(near, later))
+
+    def _is_state(self, name: str) -> bool:
+        request = self.lowered.requests[name]
+        return isinstance(request.kernel(next(request.foldings)), LoopState)
+
+    def _edges(self, kernels: Transfers) -> tuple[_Edges, _Edges, _Edges]:
+        """Between takes of the same turn, from one turn to the next, and from loops' last states."""
+        near: _Edges = {}
+        later: _Edges = {}
+        final: _Edges = {}
+        for name, arcs in kernels.items():
+            request = self.lowered.requests[name]
+            for arc, cycles in arcs.items():
+                path = Path({name: {arc: 1}}, cycles)
+                if arc.port in request.inputs:
+                    targets = [(name, arc.port)]
+                else:
+                    targets = self.readers[request.outputs[arc.port]]
+                edges = later if arc.later else final if self._is_state(name) else near
+                for reader, port in targets:
+                    edges.setdefault((name, arc.source, arc.last, False), []).append(
+                        ((reader, port, arc.to_last, False), path)
+                    )
+        return near, later, final
+
+    def _rounds(self, near: _Edges, later: _Edges) -> dict[Node, Path]:
+        """The longest way round from each take in a loop to the same one of the next step."""
+        loops = self.loops
+        order = TopologicalSorter(_before(near)).static_order()
+
+        def inside(edges: _Edges, source: bool, target: bool) -> _Edges:
+            return {
+                (*node[:3], source): [
+                    ((*to[:3], target), path) for to, path in found
+                    if loops.get(to[0]) == loops[node[0]]
+                ]
+                for node, found in edges.items() if node[0] in loops
+            }  # fmt: skip
+
+        both = {**inside(near, False, False), **inside(near, True, True)}
+        for node, found in inside(later, False, True).items():
+            both[node] = [*both.get(node, ()), *found]
+        nodes = [n for n in order if n[0] in loops and loops[n[0]] in self.steps]
+        twice = [*nodes, *((*n[:3], True) for n in nodes)]
+        made = {}
+        for node in nodes:
+            mine = [n for n in twice if loops[n[0]] == loops[node[0]]]
+            paths = _longest(mine, both, {node: 0})
+            end = (*node[:3], True)
+            if end in paths.cycles:
+                made[node] = paths[end]
+        return made
+
+    def _through(self, near: _Edges, final: _Edges, rounds: Mapping[Node, Path]) -> list[Path]:
+        """The longest path to an output."""
+        loops, edges = self.loops, {}
+        for node, found in near.items():
+            inner = loops.get(node[0])
+            for last in (False, True) if inner is not None else (False,):
+                edges[*node[:3], last] = out = []
+                for to, path in found:
+                    target = loops.get(to[0])
+                    if target == inner:
+                        out.append(((*to[:3], last), path))
+                    elif inner is None or last == to[2]:  # a frame's ends are its turns' outermost
+                        out.append(((*to[:3], target is not None and to[2]), path))
+        for node, path in rounds.items():
+            more = self.steps[loops[node[0]]] - 1
+            edges.setdefault(node, []).append(((*node[:3], True), Path({}).joined(path, more)))
+        for node, found in final.items():
+            edges.setdefault((*node[:3], True), []).extend(
+                ((*to[:3], to[0] in loops and to[2]), path) for to, path in found
+            )
+        inputs = {stream for _, stream in self.lowered.inputs.values()}
+        starts = {
+            (name, port, last, name in loops and last): int(stream in inputs)
+            for name, request in self.lowered.requests.items()
+            for port, stream in request.inputs.items() for last in (False, True)
+        }  # fmt: skip
+        order = list(TopologicalSorter(_before(edges)).static_order())
+        paths = _longest(order, edges, starts)
+        ends = [(paths.cycles[n], n) for n in paths.cycles if not n[0]]
+        return [paths[max(ends)[1]].joined(Path({}, 2))] if ends else []
+
+
+def _before(edges: _Edges) -> dict[Node, set[Node]]:
+    """By node those from which edges lead to it."""
+    found: dict[Node, set[Node]] = {}
+    for node, out in edges.items():
+        found.setdefault(node, set())
+        for to, _ in out:
+            found.setdefault(to, set()).add(node)
+    return found

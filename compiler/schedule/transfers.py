@@ -1,0 +1,116 @@
+"""What one kernel adds to a path through the design: the least cycles from beat to beat.
+
+A stream's elements come in turns: one a step of a loop, or one a frame. Of each turn the first and
+the last element are looked at, its *ends*. A kernel that takes the beat with one end of an input's
+turn in cycle t, and those before it ever so early, gives the beat with an end of an output's turn
+in cycle t + d or later, whatever surrounds it, for what follows from beat to beat inside a kernel
+is a maximum over sums (`thresher.rtl.timing`). These d are found by letting the kernel run alone,
+offered all beats from that one on in a far cycle and all else in cycle 0.
+
+Ends are of elements, not of beats, so that d of kernels with unlike lanes can be compared and added
+up: what stands between them only adds to it.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from thresher.compiler.schedule.cycles import Network, Run
+from thresher.rtl.kernel import Kernel
+from thresher.rtl.timing import Pipe
+
+__all__ = ["Arc", "like", "transfers"]
+
+_FAR = 1 << 40
+
+
+@dataclass(frozen=True, order=True)
+class Arc:
+    """From the take of an end of an input's turn.
+
+    :param last: of the turn, or else its first element.
+    :param port: an output, where the element can be taken; or the same input, where the same end
+        of the next turn is taken.
+    :param later: how many turns later.
+    """
+
+    source: str
+    last: bool
+    port: str
+    to_last: bool
+    later: int
+
+
+def like(kernel: Kernel) -> Hashable:
+    """Equal for kernels that move the same elements in the same cycles."""
+    timing = kernel.timing()
+    ports = {**kernel.inputs, **kernel.outputs}
+    return (
+        timing.processes,
+        tuple(sorted((n, (p.capacity, p.forward, p.backward)) for n, p in timing.pipes.items())),
+        tuple(sorted(timing.initial.items())),
+        tuple((name, port.lanes, port.beats) for name, port in sorted(ports.items())),
+    )
+
+
+def transfers(
+    kernel: Kernel, turns: Mapping[str, int], several: bool, registered: bool = True
+) -> dict[Arc, int]:
+    """The cycles d of every pair of ends between which there is such a bound.
+
+    :param turns: by port the elements of one turn; ports that are left out are not looked at.
+    :param several: the kernel has more than one turn a frame; else nothing leads to a later one.
+    :param registered: the stages behind its outputs count.
+    """
+    count = 2 if several else 1
+    ports = {**kernel.inputs, **kernel.outputs}
+    beats = {name: count * turns[name] // ports[name].lanes for name in turns}
+    timing = kernel.timing()
+    if not registered:
+        pipes = {
+            name: Pipe(p.capacity, 0, p.backward) if name in kernel.outputs else p
+            for name, p in timing.pipes.items()
+        }
+        timing = replace(timing, pipes=pipes)
+    network = Network(
+        {"": timing}, (),
+        {name: (("", name), 0, beats.get(name, port.beats)) for name, port in kernel.inputs.items()},
+        {name: (("", name), 0, beats.get(name, port.beats)) for name, port in kernel.outputs.items()},
+    )  # fmt: skip
+    found: dict[Arc, int] = {}
+    for source in kernel.inputs:
+        if source not in turns:
+            continue
+        for last in (False, True):
+            for port, to_last, later, cycles in _from(network, kernel, turns, source, last, count):
+                found[Arc(source, last, port, to_last, later)] = cycles
+    return found
+
+
+def _from(
+    network: Network, kernel: Kernel, turns: Mapping[str, int], source: str, last: bool, count: int
+) -> Iterator[tuple[str, bool, int, int]]:
+    """(port, whether its last end, turns later, cycles)."""
+    first = _element(turns[source], last) // kernel.inputs[source].lanes
+    starts = {
+        name: [_FAR if name == source and beat >= first else 0 for beat in range(beats)]
+        for name, (_, _, beats) in network.inputs.items()
+    }
+    run = Run(network, 1, starts=starts)
+    run.fire()
+    for ports, channels in (
+        (kernel.inputs, run.plan.sources), (kernel.outputs, run.plan.sinks),
+    ):  # fmt: skip
+        for name in ports.keys() & turns.keys():
+            times = run.taken(channels[name])
+            for later in range(count):
+                for to_last in (False, True):
+                    element = later * turns[name] + _element(turns[name], to_last)
+                    beat = element // ports[name].lanes
+                    again = (name, to_last, later) == (source, last, 1)
+                    wanted = again or name in kernel.outputs
+                    if wanted and beat < len(times) and times[beat] >= _FAR:
+                        yield name, to_last, later, int(times[beat]) - _FAR
+
+
+def _element(turn: int, last: bool) -> int:
+    return turn - 1 if last else 0
