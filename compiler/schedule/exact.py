@@ -9,7 +9,7 @@ very combination is out. No rule excludes a combination that would do, so the fi
 does takes the least area of all.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,14 +18,15 @@ from thresher.compiler.schedule.candidate import Candidate
 from thresher.compiler.schedule.choice import Choice, Limits, Row, area, undominated
 from thresher.compiler.schedule.design import Predicted
 from thresher.compiler.schedule.folding import Folding
-from thresher.compiler.schedule.knapsack import Rule, cheapest
-from thresher.compiler.schedule.rounds import Path, Rounds
+from thresher.compiler.schedule.knapsack import Pair, Rule, cheapest
+from thresher.compiler.schedule.rounds import Link, Path, Rounds
 from thresher.compiler.schedule.search import Space
 from thresher.compiler.schedule.transfers import Arc, like
 
 __all__ = ["Effort", "Exact", "Outcome", "Target"]
 
-_PATHS = 4  # rules at most from one combination
+_PATHS = 6  # rules at most from one combination
+_VOID = -(1 << 60)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,36 @@ class _Program:
     groups: Sequence[np.ndarray]
     limits: Sequence[int]
     rules: list[Rule] = field(default_factory=list)
+    links: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+
+    def add(self, name: str, link: Link) -> None:
+        """A link: how many lanes there are on its two sides follows from the two choices."""
+        (source, out), (target, port) = link.source, link.target
+        sides = (
+            [choice.kernel.outputs[out].lanes for choice in self.choices[source]],
+            [choice.kernel.inputs[port].lanes for choice in self.choices[target]],
+        )
+        lanes = tuple(sorted(set(side)) for side in sides)
+        kinds = tuple(np.searchsorted(u, side) for u, side in zip(lanes, sides, strict=True))
+        names = list(self.choices)
+        self.links[name] = lanes[0], lanes[1]
+        groups = names.index(source), names.index(target)
+        self.pairs.append(Pair(groups, (kinds[0], kinds[1])))
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    """The first few with unlike arcs."""
+    found: dict[Hashable, Path] = {}
+    for path in paths:
+        arcs = frozenset((n, arc) for n, a in path.terms.items() for arc in a if not arc.later)
+        if len(found) < _PATHS:
+            found.setdefault(arcs, path)
+    return list(found.values())
+
+
+def _numbers(cycles: Sequence[int | None]) -> np.ndarray:
+    return np.array([_VOID if c is None else c for c in cycles], np.int64)
 
 
 class Exact:
@@ -114,7 +145,7 @@ class Exact:
         least = 0
         while not self.effort.is_spent:
             self.effort.programs -= 1
-            chosen = cheapest(program.groups, program.limits, rules=program.rules)
+            chosen = cheapest(program.groups, program.limits, rules=program.rules, pairs=program.pairs)
             if chosen is None:
                 return Outcome(None, below or 0, True)
             taken = [found[k] for found, k in zip(program.choices.values(), chosen, strict=True)]
@@ -166,10 +197,13 @@ class Exact:
             name: self._transfer(name, choices[k])
             for (name, choices), k in zip(program.choices.items(), chosen, strict=True)
         }
+        for pair, (name, lanes) in enumerate(program.links.items()):
+            a, b = program.pairs[pair].of(chosen)
+            found[name] = self._between(name, lanes[0][a], lanes[1][b])
         rules = []
         if target.interval is not None:
-            paths = [p for p in self.rounds.round_loops(found) if p.cycles > target.interval]
-            rules += [self._rule(program, found, path, target.interval) for path in paths[:_PATHS]]
+            paths = _distinct(p for p in self.rounds.round_loops(found) if p.cycles > target.interval)
+            rules += [self._rule(program, found, path, target.interval) for path in paths]
         if target.latency is not None:
             paths = [p for p in self.rounds.through(found) if p.cycles > target.latency]
             rules += [self._rule(program, found, path, target.latency) for path in paths]
@@ -180,21 +214,28 @@ class Exact:
     ) -> Rule:
         """That a path takes no longer."""
         numbers: dict[int, np.ndarray] = {}
-        total = 0
-        voids: list[tuple[int, int]] = []
+        together: dict[int, np.ndarray] = {}
+        mine = {name: path.of(name, found[name]) or 0 for name in path.terms}
+        most -= path.cycles - sum(mine.values())
         for group, (name, choices) in enumerate(program.choices.items()):
             if name in path.terms:
-                mine = path.of(name, found[name])
-                assert mine is not None
-                total += mine
                 cycles = [path.of(name, self._transfer(name, choice)) for choice in choices]
-                voids += [(group, k) for k, c in enumerate(cycles) if c is None]
-                numbers[group] = np.array([c or 0 for c in cycles], np.int64)
-        most -= path.cycles - total
-        void = most - sum(int(n.max()) for n in numbers.values())  # allows all others
-        for group, k in voids:
-            numbers[group][k] = min(0, void)
-        return Rule(numbers, most)
+                numbers[group] = _numbers(cycles)
+        for pair, (name, (inputs, outputs)) in enumerate(program.links.items()):
+            if name in path.terms:
+                cycles = [path.of(name, self._between(name, a, b)) for a in inputs for b in outputs]
+                together[pair] = _numbers(cycles).reshape(len(inputs), len(outputs))
+        every = [*numbers.values(), *together.values()]
+        void = min(0, most - sum(int(n.max()) for n in every))  # allows all others
+        for found_numbers in every:
+            found_numbers[found_numbers == _VOID] = void
+        return Rule(numbers, most, together)
+
+    def _between(self, name: str, i_lanes: int, o_lanes: int) -> Mapping[Arc, int]:
+        key = name, (i_lanes, o_lanes)
+        if key not in self._transfers:
+            self._transfers[key] = self.rounds.between(name, i_lanes, o_lanes)
+        return self._transfers[key]
 
     def _kind(self, choice: Choice) -> Hashable:
         if id(choice) not in self._kinds:
@@ -221,12 +262,15 @@ class Exact:
         kept = {name: self._kept(every, limits, most[name]) for name, every in found.items()}
         if not all(kept.values()):
             return None
-        return _Program(
+        program = _Program(
             {name: [row.choice for row in rows] for name, rows in kept.items()},
             {name: [self._kind(row.choice) for row in rows] for name, rows in kept.items()},
             [np.array([row.figures for row in rows], np.int64) for rows in kept.values()],
             [limits[key] for key in sorted(limits)],
         )
+        for name, link in self.rounds.links.items():
+            program.add(name, link)
+        return program
 
     def _allowed(self, name: str, target: Target, limits: Limits) -> list[Choice]:
         """A kernel's choices that could keep the interval, with their memories anywhere."""

@@ -17,14 +17,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
+from math import lcm
 
 from thresher.compiler.schedule.assemble import Lowered
+from thresher.compiler.schedule.network import End
 from thresher.compiler.schedule.transfers import Arc, transfers
 from thresher.rtl.deal import Deal
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.loopstate import LoopState
+from thresher.rtl.width import WidthConverter
 
-__all__ = ["Path", "Rounds"]
+__all__ = ["Link", "Path", "Rounds"]
 
 Node = tuple[str, str, bool, bool]
 """Kernel, input port, whether the turn's last element, whether in a loop's last step."""
@@ -102,6 +105,15 @@ class _Paths(dict[Node, Path]):
         return made
 
 
+@dataclass(frozen=True)
+class Link:
+    """What leads from a kernel's output to another one's input, both in the same loop or in none."""
+
+    source: End
+    target: End
+    stream: str
+
+
 class Rounds:
     """The kernels of a lowered graph, its loops and the turns of its streams."""
 
@@ -113,6 +125,17 @@ class Rounds:
                 self.readers[stream].append((name, port))
         for name, (_, stream) in lowered.outputs.items():
             self.readers[stream].append(("", name))
+
+    @cached_property
+    def links(self) -> Mapping[str, Link]:
+        """Links by their names, which are no kernels'; their ports are "i" and "o"."""
+        requests = self.lowered.requests
+        return {
+            f"{reader}.{port}": Link((name, out), (reader, port), stream)
+            for name, request in requests.items() for out, stream in request.outputs.items()
+            for reader, port in self.readers[stream]
+            if reader and self.loops.get(reader) == self.loops.get(name)
+        }  # fmt: skip
 
     @cached_property
     def loops(self) -> Mapping[str, int]:
@@ -136,6 +159,10 @@ class Rounds:
             name: min(k for k, other in enumerate(names) if other in found and name in reached[other])
             for name, found in reached.items() if name in found
         }  # fmt: skip
+
+    def loop(self, name: str) -> int | None:
+        """The loop that a kernel or a link is part of."""
+        return self.loops.get(self.links[name].source[0] if name in self.links else name)
 
     @cached_property
     def steps(self) -> Mapping[int, int]:
@@ -162,6 +189,22 @@ class Rounds:
             return {port: turn for port, turn in found.items() if port in ("i", "o")}
         alike = all(found.get(port, 0) % ports[port].elements == 0 for port in found)
         return found if alike else {}
+
+    def between(self, name: str, i_lanes: int, o_lanes: int) -> dict[Arc, int]:
+        """The transfers of a link from so many lanes to so many."""
+        if i_lanes == o_lanes:
+            return {Arc("i", last, "o", last, 0): 0 for last in (False, True)}
+        stream = self.lowered.streams[self.links[name].stream]
+        loop = self.loop(name)
+        turn = stream.elements // (1 if loop is None else self.steps.get(loop, 1))
+        elements = lcm(i_lanes, o_lanes)
+        if turn % elements:
+            return {Arc("i", last, "o", last, 0): 0 for last in (False, True)}
+        converter = WidthConverter(
+            elements=elements, i_lanes=i_lanes, o_lanes=o_lanes,
+            lo=stream.tensor.lo, hi=stream.tensor.hi,
+        )  # fmt: skip
+        return transfers(converter, {"i": turn, "o": turn}, False)
 
     def transfers(self, name: str, kernel: Kernel) -> dict[Arc, int]:
         """Of a kernel of this name, see there; of a state also from its last turn to `final`."""
@@ -194,7 +237,18 @@ class Rounds:
         near, later, final = self._edges(kernels)
         return self._through(near, final, self._rounds(near, later))
 
+    def _behind(self, name: str, port: str) -> list[End]:
+        """The links, and where there are none the kernels, behind an output."""
+        readers = self.readers[self.lowered.requests[name].outputs[port]]
+        links = [f"{reader}.{i}" for reader, i in readers]
+        return [
+            (link, "i") if link in self.links else end
+            for link, end in zip(links, readers, strict=True)
+        ]
+
     def _is_state(self, name: str) -> bool:
+        if name in self.links:
+            return False
         request = self.lowered.requests[name]
         return isinstance(request.kernel(next(request.foldings)), LoopState)
 
@@ -204,13 +258,15 @@ class Rounds:
         later: _Edges = {}
         final: _Edges = {}
         for name, arcs in kernels.items():
-            request = self.lowered.requests[name]
+            link = self.links.get(name)
             for arc, cycles in arcs.items():
                 path = Path({name: {arc: 1}}, cycles)
-                if arc.port in request.inputs:
+                if link is not None:
+                    targets = [link.target]
+                elif arc.later and arc.port in self.lowered.requests[name].inputs:
                     targets = [(name, arc.port)]
                 else:
-                    targets = self.readers[request.outputs[arc.port]]
+                    targets = self._behind(name, arc.port)
                 edges = later if arc.later else final if self._is_state(name) else near
                 for reader, port in targets:
                     edges.setdefault((name, arc.source, arc.last, False), []).append(
@@ -220,26 +276,26 @@ class Rounds:
 
     def _rounds(self, near: _Edges, later: _Edges) -> dict[Node, Path]:
         """The longest way round from each take in a loop to the same one of the next step."""
-        loops = self.loops
+        loop = self.loop
         order = TopologicalSorter(_before(near)).static_order()
 
         def inside(edges: _Edges, source: bool, target: bool) -> _Edges:
             return {
                 (*node[:3], source): [
                     ((*to[:3], target), path) for to, path in found
-                    if loops.get(to[0]) == loops[node[0]]
+                    if loop(to[0]) == loop(node[0])
                 ]
-                for node, found in edges.items() if node[0] in loops
+                for node, found in edges.items() if loop(node[0]) is not None
             }  # fmt: skip
 
         both = {**inside(near, False, False), **inside(near, True, True)}
         for node, found in inside(later, False, True).items():
             both[node] = [*both.get(node, ()), *found]
-        nodes = [n for n in order if n[0] in loops and loops[n[0]] in self.steps]
+        nodes = [n for n in order if loop(n[0]) in self.steps]
         twice = [*nodes, *((*n[:3], True) for n in nodes)]
         made = {}
         for node in nodes:
-            mine = [n for n in twice if loops[n[0]] == loops[node[0]]]
+            mine = [n for n in twice if loop(n[0]) == loop(node[0])]
             paths = _longest(mine, both, {node: 0})
             end = (*node[:3], True)
             if end in paths.cycles:
@@ -248,27 +304,27 @@ class Rounds:
 
     def _through(self, near: _Edges, final: _Edges, rounds: Mapping[Node, Path]) -> list[Path]:
         """The longest path to an output."""
-        loops, edges = self.loops, {}
+        loop, edges = self.loop, {}
         for node, found in near.items():
-            inner = loops.get(node[0])
+            inner = loop(node[0])
             for last in (False, True) if inner is not None else (False,):
                 edges[*node[:3], last] = out = []
                 for to, path in found:
-                    target = loops.get(to[0])
+                    target = loop(to[0])
                     if target == inner:
                         out.append(((*to[:3], last), path))
                     elif inner is None or last == to[2]:  # a frame's ends are its turns' outermost
                         out.append(((*to[:3], target is not None and to[2]), path))
         for node, path in rounds.items():
-            more = self.steps[loops[node[0]]] - 1
+            more = self.steps[loop(node[0])] - 1
             edges.setdefault(node, []).append(((*node[:3], True), Path({}).joined(path, more)))
         for node, found in final.items():
             edges.setdefault((*node[:3], True), []).extend(
-                ((*to[:3], to[0] in loops and to[2]), path) for to, path in found
+                ((*to[:3], loop(to[0]) is not None and to[2]), path) for to, path in found
             )
         inputs = {stream for _, stream in self.lowered.inputs.values()}
         starts = {
-            (name, port, last, name in loops and last): int(stream in inputs)
+            (name, port, last, name in self.loops and last): int(stream in inputs)
             for name, request in self.lowered.requests.items()
             for port, stream in request.inputs.items() for last in (False, True)
         }  # fmt: skip
