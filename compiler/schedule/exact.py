@@ -27,6 +27,7 @@ __all__ = ["Effort", "Exact", "Outcome", "Target"]
 
 _PATHS = 6  # rules at most from one combination
 _VOID = -(1 << 60)
+_FINAL = 4  # runs of the solver for a final design, about
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,19 @@ class Target:
 class Effort:
     """What may still be done, in units that do not depend on the machine.
 
-    :param programs: integer programs.
+    :param variables: of integer programs, each as often as its program is solved.
     :param elements: of streams, each as often as the solver runs over it.
     :param choices: that are estimated.
     """
 
-    programs: int = 150
+    variables: int = 50_000
     elements: int = 4_000_000
     choices: int = 3_000
 
     @property
     def is_spent(self) -> bool:
         """Nothing more may be done."""
-        return min(self.programs, self.elements, self.choices) <= 0
+        return min(self.variables, self.elements, self.choices) <= 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class _Program:
     rules: list[Rule] = field(default_factory=list)
     links: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def variables(self) -> int:
+        """Of the integer program."""
+        return sum(map(len, self.groups)) + sum(a * b for a, b in (p.shape for p in self.pairs))
 
     def add(self, name: str, link: Link) -> None:
         """A link: how many lanes there are on its two sides follows from the two choices."""
@@ -119,8 +125,8 @@ def _numbers(cycles: Sequence[int | None]) -> np.ndarray:
 class Exact:
     """The combinations of one form of the network."""
 
-    def __init__(self, space: Space, effort: Effort) -> None:
-        self.space, self.effort = space, effort
+    def __init__(self, space: Space) -> None:
+        self.space, self.effort = space, Effort()
         self.rounds = Rounds(space.lowered)
         self.elements = sum(stream.elements for stream in space.lowered.streams.values())
         self._kinds: dict[int, Hashable] = {}
@@ -132,19 +138,22 @@ class Exact:
         limits: Limits,
         below: int | None,
         fits: Callable[[Candidate], bool],
+        effort: Effort,
     ) -> Outcome:
         """The combination of least area that meets the target.
 
         :param limits: that the kernels keep together.
         :param below: only combinations of less area are looked for.
         :param fits: whether a candidate that meets the target will do.
+        :param effort: that is left.
         """
+        self.effort = effort
         program = self._program(target, limits, below)
         if program is None:
             return Outcome(None, 0, not self.effort.is_spent)
         least = 0
         while not self.effort.is_spent:
-            self.effort.programs -= 1
+            self.effort.variables -= program.variables
             chosen = cheapest(program.groups, program.limits, rules=program.rules, pairs=program.pairs)
             if chosen is None:
                 return Outcome(None, below or 0, True)
@@ -178,18 +187,23 @@ class Exact:
         target: Target,
         fits: Callable[[Candidate], bool],
     ) -> Rule | None:
-        """The rule that a candidate which will not do gives; None where it will."""
+        """The rule that a candidate which will not do gives; None where it will.
+
+        Whether the cycles do follows from lanes and timings alone; FIFOs that suffice add none.
+        """
         self.effort.elements -= self.elements
-        every = range(len(chosen))
-        if target.is_met(candidate.ideal):
-            self.effort.elements -= 4 * self.elements
+        met = target.is_met(candidate.ideal)
+        if met:
+            self.effort.elements -= _FINAL * self.elements
             if fits(candidate):
                 return None
-            same = {k: np.arange(len(program.groups[k])) == chosen[k] for k in every}
-        else:
-            kinds = list(program.kinds.values())
-            same = {k: np.array([kind == kinds[k][chosen[k]] for kind in kinds[k]]) for k in every}
-        return Rule({k: taken.astype(np.int64) for k, taken in same.items()}, len(chosen) - 1)
+            met = target.is_met(candidate.final.predicted) or bool(candidate.fifos)
+        same: dict[int, np.ndarray] = {}
+        for group, kinds in enumerate(program.kinds.values()):
+            at = chosen[group]
+            alike = np.arange(len(kinds)) == at if met else [kind == kinds[at] for kind in kinds]
+            same[group] = np.array(alike, np.int64)
+        return Rule(same, len(chosen) - 1)
 
     def _beyond(self, program: _Program, chosen: Sequence[int], target: Target) -> list[Rule]:
         """The rules that lower bounds give which are beyond the target."""

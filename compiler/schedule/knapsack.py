@@ -175,10 +175,11 @@ def _by_program(
     if solved.x is None:
         return None
     parts = np.split(np.round(solved.x[: len(rows)]), starts[1 : len(groups)])
-    found = tuple(int(part.argmax()) for part in parts)
-    assert (sum(group[k, 1:] for group, k in zip(groups, found, strict=True)) <= limits).all()
-    assert all(rule.holds(found, pairs) for rule in rules)
-    return found
+    solution = tuple(int(part.argmax()) for part in parts)
+    used = sum(group[k, 1:] for group, k in zip(groups, solution, strict=True))
+    assert (used <= limits).all()
+    assert all(rule.holds(solution, pairs) for rule in rules)
+    return solution
 
 
 def _equalities(

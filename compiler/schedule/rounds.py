@@ -304,7 +304,8 @@ class Rounds:
 
     def _through(self, near: _Edges, final: _Edges, rounds: Mapping[Node, Path]) -> list[Path]:
         """The longest path to an output."""
-        loop, edges = self.loop, {}
+        loop = self.loop
+        edges: _Edges = {}
         for node, found in near.items():
             inner = loop(node[0])
             for last in (False, True) if inner is not None else (False,):
@@ -316,7 +317,9 @@ class Rounds:
                     elif inner is None or last == to[2]:  # a frame's ends are its turns' outermost
                         out.append(((*to[:3], target is not None and to[2]), path))
         for node, path in rounds.items():
-            more = self.steps[loop(node[0])] - 1
+            number = loop(node[0])
+            assert number is not None
+            more = self.steps[number] - 1
             edges.setdefault(node, []).append(((*node[:3], True), Path({}).joined(path, more)))
         for node, found in final.items():
             edges.setdefault((*node[:3], True), []).extend(
