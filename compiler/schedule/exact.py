@@ -50,16 +50,18 @@ class Effort:
     :param variables: of integer programs, each as often as its program is solved.
     :param elements: of streams, each as often as the solver runs over it.
     :param choices: that are estimated.
+    :param finals: designs whose FIFOs are made.
     """
 
-    variables: int = 50_000
+    variables: int = 8_000
     elements: int = 4_000_000
     choices: int = 3_000
+    finals: int = 16
 
     @property
     def is_spent(self) -> bool:
         """Nothing more may be done."""
-        return min(self.variables, self.elements, self.choices) <= 0
+        return min(self.variables, self.elements, self.choices, self.finals) <= 0
 
 
 @dataclass(frozen=True)
@@ -148,13 +150,22 @@ class Exact:
         :param effort: that is left.
         """
         self.effort = effort
-        program = self._program(target, limits, below)
+        allowed = {name: self._allowed(name, target, limits) for name in self.space.choices}
+        if not all(allowed.values()):
+            return Outcome(None, below or 0, True)
+        each = {name: undominated(every, {})[0].figures[0] for name, every in allowed.items()}
+        least = sum(each.values())
+        if below is not None and least >= below:
+            return Outcome(None, below, True)
+        spare = 1 << 60 if below is None else below - 1 - least
+        program = self._program(allowed, limits, {name: a + spare for name, a in each.items()})
         if program is None:
-            return Outcome(None, 0, not self.effort.is_spent)
-        least = 0
+            return Outcome(None, least, not effort.is_spent)
         while not self.effort.is_spent:
             self.effort.variables -= program.variables
-            chosen = cheapest(program.groups, program.limits, rules=program.rules, pairs=program.pairs)
+            chosen = cheapest(
+                program.groups, program.limits, rules=program.rules, pairs=program.pairs
+            )
             if chosen is None:
                 return Outcome(None, below or 0, True)
             taken = [found[k] for found, k in zip(program.choices.values(), chosen, strict=True)]
@@ -195,6 +206,7 @@ class Exact:
         met = target.is_met(candidate.ideal)
         if met:
             self.effort.elements -= _FINAL * self.elements
+            self.effort.finals -= 1
             if fits(candidate):
                 return None
             met = target.is_met(candidate.final.predicted) or bool(candidate.fifos)
@@ -216,7 +228,9 @@ class Exact:
             found[name] = self._between(name, lanes[0][a], lanes[1][b])
         rules = []
         if target.interval is not None:
-            paths = _distinct(p for p in self.rounds.round_loops(found) if p.cycles > target.interval)
+            paths = _distinct(
+                p for p in self.rounds.round_loops(found) if p.cycles > target.interval
+            )
             rules += [self._rule(program, found, path, target.interval) for path in paths]
         if target.latency is not None:
             paths = [p for p in self.rounds.through(found) if p.cycles > target.latency]
@@ -262,18 +276,11 @@ class Exact:
             self._transfers[key] = self.rounds.transfers(name, choice.kernel)
         return self._transfers[key]
 
-    def _program(self, target: Target, limits: Limits, below: int | None) -> _Program | None:
-        """All choices that may be part of a combination below this area; None where none may be."""
-        found = {name: self._allowed(name, target, limits) for name in self.space.choices}
-        if not all(found.values()):
-            return None
-        if below is None:
-            most = dict.fromkeys(found, 1 << 62)
-        else:
-            least = {name: undominated(every, {})[0].figures[0] for name, every in found.items()}
-            spare = below - 1 - sum(least.values())
-            most = {name: least[name] + spare for name in found}
-        kept = {name: self._kept(every, limits, most[name]) for name, every in found.items()}
+    def _program(
+        self, allowed: Mapping[str, Sequence[Choice]], limits: Limits, most: Mapping[str, int]
+    ) -> _Program | None:
+        """The choices of at most these areas; None where a kernel has none, or the effort ends."""
+        kept = {name: self._kept(every, limits, most[name]) for name, every in allowed.items()}
         if not all(kept.values()):
             return None
         program = _Program(

@@ -176,7 +176,7 @@ def _by_program(
         return None
     parts = np.split(np.round(solved.x[: len(rows)]), starts[1 : len(groups)])
     solution = tuple(int(part.argmax()) for part in parts)
-    used = sum(group[k, 1:] for group, k in zip(groups, solution, strict=True))
+    used = np.sum([group[k, 1:] for group, k in zip(groups, solution, strict=True)], axis=0)
     assert (used <= limits).all()
     assert all(rule.holds(solution, pairs) for rule in rules)
     return solution

@@ -54,24 +54,22 @@ class Prover:
         :param found: a candidate that meets it, or None.
         :param limits: of all kernels together.
         """
-        below = None if found is None else found.area
-        effort = Effort()
-        bounds: list[int] = []
         best = found
+        bounds: list[int] = []
+        effort = Effort()
         for form in self._forms:
-            outcome = self._outcome(form, target, limits, below, effort)
+            outcome = self._outcome(form, target, limits, best, effort)
             if not outcome.proven:
                 bounds.append(outcome.least)
             if outcome.candidate is not None:
                 best = Found(form.space, outcome.candidate)
-                below = outcome.least
         if best is None:
             return None
         least = min(*bounds, best.area) if bounds else best.area
         if found is not None and found.whole < best.whole:
             note = f"its kernels take {found.area}, others {best.area} but more with their FIFOs"
             best = replace(found, note=note)
-        if least == best.area or not bounds:
+        if not bounds or least == best.area:
             return best
         note = f"kernels' area {best.area} not proven least, which is no less than {least}"
         return replace(best, note=note)
@@ -102,8 +100,14 @@ class Prover:
         return Found(least.space, least.candidate, "; ".join(notes))
 
     def _outcome(
-        self, form: Exact, target: Target, limits: Limits, below: int | None, effort: Effort
+        self,
+        form: Exact,
+        target: Target,
+        limits: Limits,
+        found: Found | None,
+        effort: Effort,
     ) -> Outcome:
+        below = None if found is None else found.area
         return form.least(target, limits, below, partial(self._fits, target), effort)
 
     def _fits(self, target: Target, candidate: Candidate) -> bool:

@@ -3,9 +3,9 @@
 Every path through the design, from a take of a kernel to a take of the next (`transfers`), takes at
 least the sum of what its kernels take. So, whatever else stands between them,
 
-- an interval is no less than (n - 1) c + s, where c is what a way round a loop of n steps takes
-  from one step's take of an end to the next one's, and s what the kernel that it leads through
-  takes from the last step of a frame to the first of the next;
+- an interval is no less than n c, where c is what a way round a loop of n steps takes from one
+  step's take of a place to the next one's: a state is back for the next frame's first step as for
+  any other, though it is its initial value that goes on;
 - a latency is no less than the longest path to an output, which goes round a loop n - 1 times, and
   the FIFOs at the top, and 1: the first input is there in cycle 0, when all kernels start.
 
@@ -21,7 +21,7 @@ from math import lcm
 
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.network import End
-from thresher.compiler.schedule.transfers import Arc, transfers
+from thresher.compiler.schedule.transfers import FIRST, LAST, PLACES, Arc, element, transfers
 from thresher.rtl.deal import Deal
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.loopstate import LoopState
@@ -29,8 +29,10 @@ from thresher.rtl.width import WidthConverter
 
 __all__ = ["Link", "Path", "Rounds"]
 
-Node = tuple[str, str, bool, bool]
-"""Kernel, input port, whether the turn's last element, whether in a loop's last step."""
+_ENDS = (FIRST, LAST)
+
+Node = tuple[str, str, int, bool]
+"""Kernel or link, input port, place in the turn, whether in a loop's last step."""
 
 Transfers = Mapping[str, Mapping[Arc, int]]
 """By kernel."""
@@ -89,9 +91,7 @@ def _longest(order: Sequence[Node], edges: _Edges, starts: Mapping[Node, int]) -
 class _Paths(dict[Node, Path]):
     """Paths put together when they are asked for."""
 
-    def __init__(
-        self, cycles: Mapping[Node, int], back: Mapping[Node, tuple[Node, Path]]
-    ) -> None:
+    def __init__(self, cycles: Mapping[Node, int], back: Mapping[Node, tuple[Node, Path]]) -> None:
         super().__init__()
         self.cycles, self.back = cycles, back
 
@@ -142,7 +142,9 @@ class Rounds:
         """Kernels that a recurrence leads through -> the number of their loop."""
         requests = self.lowered.requests
         after = {
-            name: {reader for s in request.outputs.values() for reader, _ in self.readers[s] if reader}
+            name: {
+                reader for s in request.outputs.values() for reader, _ in self.readers[s] if reader
+            }
             for name, request in requests.items()
         }
         reached: dict[str, set[str]] = {}
@@ -163,6 +165,12 @@ class Rounds:
     def loop(self, name: str) -> int | None:
         """The loop that a kernel or a link is part of."""
         return self.loops.get(self.links[name].source[0] if name in self.links else name)
+
+    def _of(self, name: str) -> int:
+        """The same of a kernel or a link in a loop."""
+        found = self.loop(name)
+        assert found is not None
+        return found
 
     @cached_property
     def steps(self) -> Mapping[int, int]:
@@ -193,13 +201,13 @@ class Rounds:
     def between(self, name: str, i_lanes: int, o_lanes: int) -> dict[Arc, int]:
         """The transfers of a link from so many lanes to so many."""
         if i_lanes == o_lanes:
-            return {Arc("i", last, "o", last, 0): 0 for last in (False, True)}
+            return {Arc("i", place, "o", place, 0): 0 for place in PLACES}
         stream = self.lowered.streams[self.links[name].stream]
         loop = self.loop(name)
         turn = stream.elements // (1 if loop is None else self.steps.get(loop, 1))
         elements = lcm(i_lanes, o_lanes)
         if turn % elements:
-            return {Arc("i", last, "o", last, 0): 0 for last in (False, True)}
+            return {Arc("i", place, "o", place, 0): 0 for place in PLACES}
         converter = WidthConverter(
             elements=elements, i_lanes=i_lanes, o_lanes=o_lanes,
             lo=stream.tensor.lo, hi=stream.tensor.hi,
@@ -213,10 +221,10 @@ class Rounds:
         found = transfers(kernel, turns, inner, registered)
         if isinstance(kernel, LoopState) and kernel.final and turns:
             stages = kernel.timing().pipes["final"].forward
+            at = [element(turns["i"], place) // kernel.lanes for place in PLACES]
             found |= {
-                Arc("i", last, "final", to_last, 0):
-                stages + (0 if last == to_last else kernel.beats - 1)
-                for last, to_last in ((False, False), (False, True), (True, True))
+                Arc("i", place, "final", to, 0): stages + at[to] - at[place]
+                for place in PLACES for to in PLACES if at[to] >= at[place]
             }  # fmt: skip
         return found
 
@@ -224,12 +232,9 @@ class Rounds:
         """For these transfers a path of each take in a loop that bounds the interval, longest first."""
         near, later, _ = self._edges(kernels)
         found = []
-        for (name, port, last, _), path in self._rounds(near, later).items():
-            again = Arc(port, last, port, last, 1)
-            cycles = kernels[name].get(again)
-            if cycles is not None and not self._is_state(name):
-                steps = self.steps[self.loops[name]]
-                found.append(Path({name: {again: 1}}, cycles).joined(path, steps - 1))
+        for (name, *_), path in self._rounds(near, later).items():
+            steps = self.steps[self._of(name)]
+            found.append(Path({}).joined(path, steps))
         return sorted(found, key=lambda path: -path.cycles)
 
     def through(self, kernels: Transfers) -> list[Path]:
@@ -269,8 +274,8 @@ class Rounds:
                     targets = self._behind(name, arc.port)
                 edges = later if arc.later else final if self._is_state(name) else near
                 for reader, port in targets:
-                    edges.setdefault((name, arc.source, arc.last, False), []).append(
-                        ((reader, port, arc.to_last, False), path)
+                    edges.setdefault((name, arc.source, arc.place, False), []).append(
+                        ((reader, port, arc.to, False), path)
                     )
         return near, later, final
 
@@ -314,22 +319,22 @@ class Rounds:
                     target = loop(to[0])
                     if target == inner:
                         out.append(((*to[:3], last), path))
-                    elif inner is None or last == to[2]:  # a frame's ends are its turns' outermost
-                        out.append(((*to[:3], target is not None and to[2]), path))
+                    elif to[2] == (LAST if last else FIRST) or (inner is None and to[2] in _ENDS):
+                        # the ends of a frame are those of its outermost turns
+                        out.append(((*to[:3], target is not None and to[2] == LAST), path))
         for node, path in rounds.items():
-            number = loop(node[0])
-            assert number is not None
-            more = self.steps[number] - 1
+            more = self.steps[self._of(node[0])] - 1
             edges.setdefault(node, []).append(((*node[:3], True), Path({}).joined(path, more)))
         for node, found in final.items():
             edges.setdefault((*node[:3], True), []).extend(
-                ((*to[:3], loop(to[0]) is not None and to[2]), path) for to, path in found
-            )
+                ((*to[:3], loop(to[0]) is not None and to[2] == LAST), path)
+                for to, path in found if loop(to[0]) is None or to[2] in _ENDS
+            )  # fmt: skip
         inputs = {stream for _, stream in self.lowered.inputs.values()}
         starts = {
-            (name, port, last, name in self.loops and last): int(stream in inputs)
+            (name, port, place, name in self.loops and place == LAST): int(stream in inputs)
             for name, request in self.lowered.requests.items()
-            for port, stream in request.inputs.items() for last in (False, True)
+            for port, stream in request.inputs.items() for place in PLACES
         }  # fmt: skip
         order = list(TopologicalSorter(_before(edges)).static_order())
         paths = _longest(order, edges, starts)

@@ -106,9 +106,7 @@ class _Search:
         if self.limits:
             within = f" within {scarcest(nearest.candidate.final, self.limits)}"
             raise ThresherError(f"target: the design must reach {missed}{within}; {limit}")
-        raise ThresherError(
-            f"target: the design must reach {missed}; {limit}, even fully unrolled"
-        )
+        raise ThresherError(f"target: the design must reach {missed}; {limit}, even fully unrolled")
 
     def _fastest(self, limits: Limits) -> Found:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
@@ -129,9 +127,7 @@ class _Search:
             tighten(spare, family, folding, over, attempt)
         raise too_small(self.families, limits)
 
-    def _faster(
-        self, chosen: Family, candidate: Candidate, intervals: range
-    ) -> Found:
+    def _faster(self, chosen: Family, candidate: Candidate, intervals: range) -> Found:
         """The first of these intervals that a family can keep, or else what was chosen.
 
         The kernels alone would keep these intervals within the limits.

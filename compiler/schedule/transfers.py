@@ -1,14 +1,13 @@
 """What one kernel adds to a path through the design: the least cycles from beat to beat.
 
-A stream's elements come in turns: one a step of a loop, or one a frame. Of each turn the first and
-the last element are looked at, its *ends*. A kernel that takes the beat with one end of an input's
-turn in cycle t, and those before it ever so early, gives the beat with an end of an output's turn
-in cycle t + d or later, whatever surrounds it, for what follows from beat to beat inside a kernel
-is a maximum over sums (`thresher.rtl.timing`). These d are found by letting the kernel run alone,
-offered all beats from that one on in a far cycle and all else in cycle 0.
+A stream's elements come in turns: one a step of a loop, or one a frame. Of each turn a few elements
+are looked at, its *places* (`PLACES`). A kernel that takes the beat with one place of an input's turn
+in cycle t, and those before it ever so early, gives the beat with a place of an output's turn in
+cycle t + d or later, whatever surrounds it, for what follows from beat to beat inside a kernel is a
+maximum over sums (`thresher.rtl.timing`). These d are found by letting the kernel run alone, offered
+all beats from that one on in a far cycle and all else in cycle 0.
 
-Ends are of elements, not of beats, so that d of kernels with unlike lanes can be compared and added
-up: what stands between them only adds to it.
+Places are of elements, not of beats, so that d of kernels with unlike lanes can be added up.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -18,25 +17,29 @@ from thresher.compiler.schedule.cycles import Network, Run
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.timing import Pipe
 
-__all__ = ["Arc", "like", "transfers"]
+__all__ = ["FIRST", "LAST", "PLACES", "Arc", "element", "like", "transfers"]
+
+_PARTS = ((0, 1), (1, 2), (2, 3), (3, 4))  # of a turn
+PLACES = range(len(_PARTS) + 1)
+"""The first element, those behind so many parts of the turn, the last one."""
+FIRST, LAST = PLACES[0], PLACES[-1]
 
 _FAR = 1 << 40
 
 
 @dataclass(frozen=True, order=True)
 class Arc:
-    """From the take of an end of an input's turn.
+    """From the take of a place of an input's turn.
 
-    :param last: of the turn, or else its first element.
-    :param port: an output, where the element can be taken; or the same input, where the same end
+    :param port: an output, where the element can be taken; or the same input, where the same place
         of the next turn is taken.
     :param later: how many turns later.
     """
 
     source: str
-    last: bool
+    place: int
     port: str
-    to_last: bool
+    to: int
     later: int
 
 
@@ -55,7 +58,7 @@ def like(kernel: Kernel) -> Hashable:
 def transfers(
     kernel: Kernel, turns: Mapping[str, int], several: bool, registered: bool = True
 ) -> dict[Arc, int]:
-    """The cycles d of every pair of ends between which there is such a bound.
+    """The cycles d of every pair of places between which there is such a bound.
 
     :param turns: by port the elements of one turn; ports that are left out are not looked at.
     :param several: the kernel has more than one turn a frame; else nothing leads to a later one.
@@ -80,17 +83,17 @@ def transfers(
     for source in kernel.inputs:
         if source not in turns:
             continue
-        for last in (False, True):
-            for port, to_last, later, cycles in _from(network, kernel, turns, source, last, count):
-                found[Arc(source, last, port, to_last, later)] = cycles
+        for place in PLACES:
+            for port, to, later, cycles in _from(network, kernel, turns, source, place, count):
+                found[Arc(source, place, port, to, later)] = cycles
     return found
 
 
 def _from(
-    network: Network, kernel: Kernel, turns: Mapping[str, int], source: str, last: bool, count: int
-) -> Iterator[tuple[str, bool, int, int]]:
-    """(port, whether its last end, turns later, cycles)."""
-    first = _element(turns[source], last) // kernel.inputs[source].lanes
+    network: Network, kernel: Kernel, turns: Mapping[str, int], source: str, place: int, count: int
+) -> Iterator[tuple[str, int, int, int]]:
+    """(port, place, turns later, cycles)."""
+    first = element(turns[source], place) // kernel.inputs[source].lanes
     starts = {
         name: [_FAR if name == source and beat >= first else 0 for beat in range(beats)]
         for name, (_, _, beats) in network.inputs.items()
@@ -103,14 +106,17 @@ def _from(
         for name in ports.keys() & turns.keys():
             times = run.taken(channels[name])
             for later in range(count):
-                for to_last in (False, True):
-                    element = later * turns[name] + _element(turns[name], to_last)
-                    beat = element // ports[name].lanes
-                    again = (name, to_last, later) == (source, last, 1)
+                for to in PLACES:
+                    beat = (later * turns[name] + element(turns[name], to)) // ports[name].lanes
+                    again = (name, to, later) == (source, place, 1)
                     wanted = again or name in kernel.outputs
                     if wanted and beat < len(times) and times[beat] >= _FAR:
-                        yield name, to_last, later, int(times[beat]) - _FAR
+                        yield name, to, later, int(times[beat]) - _FAR
 
 
-def _element(turn: int, last: bool) -> int:
-    return turn - 1 if last else 0
+def element(turn: int, place: int) -> int:
+    """The number of the element at a place of a turn of so many."""
+    if place == LAST:
+        return turn - 1
+    part, parts = _PARTS[place]
+    return turn * part // parts
