@@ -1,4 +1,4 @@
-"""The foldings of least area that meet a target, proven to be so: logic-based Benders decomposition.
+"""The foldings of least area that meet a target, proven so by logic-based Benders decomposition.
 
 An integer program (`knapsack`) takes a choice for each kernel, the least area within the limits. Is
 one of its lower bounds on the cycles (`rounds`) beyond the target, then that bound, a sum over the
@@ -10,7 +10,7 @@ does takes the least area of all.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from thresher.compiler.schedule.candidate import Candidate
 from thresher.compiler.schedule.choice import Choice, Limits, Row, area, undominated
 from thresher.compiler.schedule.design import Predicted
 from thresher.compiler.schedule.folding import Folding
-from thresher.compiler.schedule.knapsack import Pair, Rule, cheapest
-from thresher.compiler.schedule.rounds import Link, Path, Rounds
+from thresher.compiler.schedule.knapsack import Rule, cheapest
+from thresher.compiler.schedule.paths import Path
+from thresher.compiler.schedule.program import Program
+from thresher.compiler.schedule.rounds import Rounds
 from thresher.compiler.schedule.search import Space
 from thresher.compiler.schedule.transfers import Arc, like
 
@@ -76,38 +78,6 @@ class Outcome:
     candidate: Candidate | None
     least: int
     proven: bool
-
-
-@dataclass
-class _Program:
-    """The choices of every kernel, by name in the order of the graph, and the rules so far."""
-
-    choices: Mapping[str, Sequence[Choice]]
-    kinds: Mapping[str, Sequence[Hashable]]
-    groups: Sequence[np.ndarray]
-    limits: Sequence[int]
-    rules: list[Rule] = field(default_factory=list)
-    links: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
-    pairs: list[Pair] = field(default_factory=list)
-
-    @property
-    def variables(self) -> int:
-        """Of the integer program."""
-        return sum(map(len, self.groups)) + sum(a * b for a, b in (p.shape for p in self.pairs))
-
-    def add(self, name: str, link: Link) -> None:
-        """A link: how many lanes there are on its two sides follows from the two choices."""
-        (source, out), (target, port) = link.source, link.target
-        sides = (
-            [choice.kernel.outputs[out].lanes for choice in self.choices[source]],
-            [choice.kernel.inputs[port].lanes for choice in self.choices[target]],
-        )
-        lanes = tuple(sorted(set(side)) for side in sides)
-        kinds = tuple(np.searchsorted(u, side) for u, side in zip(lanes, sides, strict=True))
-        names = list(self.choices)
-        self.links[name] = lanes[0], lanes[1]
-        groups = names.index(source), names.index(target)
-        self.pairs.append(Pair(groups, (kinds[0], kinds[1])))
 
 
 def _distinct(paths: Iterable[Path]) -> list[Path]:
@@ -182,7 +152,7 @@ class Exact:
             program.rules += rules
         return Outcome(None, least, False)
 
-    def _candidate(self, program: _Program, chosen: Sequence[int]) -> Candidate:
+    def _candidate(self, program: Program, chosen: Sequence[int]) -> Candidate:
         space = self.space
         folding: Folding = {
             name: found[k].folding
@@ -192,7 +162,7 @@ class Exact:
 
     def _missed(
         self,
-        program: _Program,
+        program: Program,
         chosen: Sequence[int],
         candidate: Candidate,
         target: Target,
@@ -217,7 +187,7 @@ class Exact:
             same[group] = np.array(alike, np.int64)
         return Rule(same, len(chosen) - 1)
 
-    def _beyond(self, program: _Program, chosen: Sequence[int], target: Target) -> list[Rule]:
+    def _beyond(self, program: Program, chosen: Sequence[int], target: Target) -> list[Rule]:
         """The rules that lower bounds give which are beyond the target."""
         found = {
             name: self._transfer(name, choices[k])
@@ -238,7 +208,7 @@ class Exact:
         return rules
 
     def _rule(
-        self, program: _Program, found: Mapping[str, Mapping[Arc, int]], path: Path, most: int
+        self, program: Program, found: Mapping[str, Mapping[Arc, int]], path: Path, most: int
     ) -> Rule:
         """That a path takes no longer."""
         numbers: dict[int, np.ndarray] = {}
@@ -278,12 +248,12 @@ class Exact:
 
     def _program(
         self, allowed: Mapping[str, Sequence[Choice]], limits: Limits, most: Mapping[str, int]
-    ) -> _Program | None:
+    ) -> Program | None:
         """The choices of at most these areas; None where a kernel has none, or the effort ends."""
         kept = {name: self._kept(every, limits, most[name]) for name, every in allowed.items()}
         if not all(kept.values()):
             return None
-        program = _Program(
+        program = Program(
             {name: [row.choice for row in rows] for name, rows in kept.items()},
             {name: [self._kind(row.choice) for row in rows] for name, rows in kept.items()},
             [np.array([row.figures for row in rows], np.int64) for rows in kept.values()],
@@ -302,7 +272,7 @@ class Exact:
         return [d for c in found for d in (c, *self.space.moved(c, limits))]
 
     def _kept(self, choices: Sequence[Choice], limits: Limits, most: int) -> list[Row]:
-        """Those of at most this area, and of equal ones in lanes and timing those that none beats."""
+        """Those of at most this area; of equals in lanes and timing those that none beats."""
         kinds: dict[Hashable, list[Choice]] = {}
         for choice in choices:
             if area(choice.least) <= most:

@@ -13,101 +13,31 @@ Both are sums of multiples of transfers, so they are rules for an integer progra
 number for each choice of each kernel on it, their sum at most the target (`Path`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import TopologicalSorter
 from math import lcm
 
 from thresher.compiler.schedule.assemble import Lowered
 from thresher.compiler.schedule.network import End
+from thresher.compiler.schedule.paths import Edges, Node, Path, in_order, longest
 from thresher.compiler.schedule.transfers import FIRST, LAST, PLACES, Arc, element, transfers
 from thresher.rtl.deal import Deal
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.loopstate import LoopState
 from thresher.rtl.width import WidthConverter
 
-__all__ = ["Link", "Path", "Rounds"]
+__all__ = ["Link", "Rounds"]
 
 _ENDS = (FIRST, LAST)
-
-Node = tuple[str, str, int, bool]
-"""Kernel or link, input port, place in the turn, whether in a loop's last step."""
 
 Transfers = Mapping[str, Mapping[Arc, int]]
 """By kernel."""
 
 
 @dataclass(frozen=True)
-class Path:
-    """A path, or one round and round.
-
-    :param terms: of each kernel, how often each of its arcs is passed.
-    :param cycles: what it takes at least; beside its terms what is the same for all kernels.
-    """
-
-    terms: Mapping[str, Mapping[Arc, int]]
-    cycles: int = 0
-
-    def of(self, name: str, transfers: Mapping[Arc, int]) -> int | None:
-        """What a kernel with these transfers adds; None where the path does not exist with it."""
-        total = 0
-        for arc, times in self.terms.get(name, {}).items():
-            if arc not in transfers:
-                return None
-            total += times * transfers[arc]
-        return total
-
-    def joined(self, other: "Path", times: int = 1) -> "Path":
-        """This one and the other so many times."""
-        terms = {name: dict(arcs) for name, arcs in self.terms.items()}
-        for name, arcs in other.terms.items():
-            mine = terms.setdefault(name, {})
-            for arc, count in arcs.items():
-                mine[arc] = mine.get(arc, 0) + times * count
-        return Path(terms, self.cycles + times * other.cycles)
-
-
-_Edges = dict[Node, list[tuple[Node, Path]]]
-
-
-def _longest(order: Sequence[Node], edges: _Edges, starts: Mapping[Node, int]) -> "_Paths":
-    """By node the longest path to it from one of the starts.
-
-    :param starts: nodes and what a path that starts there has taken before.
-    :param order: of nodes, so that all edges lead forwards.
-    """
-    cycles = dict(starts)
-    back: dict[Node, tuple[Node, Path]] = {}
-    for node in order:
-        if node in cycles:
-            for target, path in edges.get(node, ()):
-                reached = cycles[node] + path.cycles
-                if reached > cycles.get(target, -1):
-                    cycles[target], back[target] = reached, (node, path)
-    return _Paths(cycles, back)
-
-
-class _Paths(dict[Node, Path]):
-    """Paths put together when they are asked for."""
-
-    def __init__(self, cycles: Mapping[Node, int], back: Mapping[Node, tuple[Node, Path]]) -> None:
-        super().__init__()
-        self.cycles, self.back = cycles, back
-
-    def __missing__(self, node: Node) -> Path:
-        terms, at = Path({}), node
-        while at in self.back:
-            at, path = self.back[at]
-            terms = terms.joined(path)
-        made = Path(terms.terms, self.cycles[node])
-        self[node] = made
-        return made
-
-
-@dataclass(frozen=True)
 class Link:
-    """What leads from a kernel's output to another one's input, both in the same loop or in none."""
+    """From a kernel's output to another one's input, both in the same loop or in none."""
 
     source: End
     target: End
@@ -158,7 +88,9 @@ class Rounds:
             reached[name] = found
         names = list(requests)
         return {
-            name: min(k for k, other in enumerate(names) if other in found and name in reached[other])
+            name: min(
+                k for k, other in enumerate(names) if other in found and name in reached[other]
+            )
             for name, found in reached.items() if name in found
         }  # fmt: skip
 
@@ -229,7 +161,7 @@ class Rounds:
         return found
 
     def round_loops(self, kernels: Transfers) -> list[Path]:
-        """For these transfers a path of each take in a loop that bounds the interval, longest first."""
+        """For these transfers paths bounding the interval, one a take in a loop, longest first."""
         near, later, _ = self._edges(kernels)
         found = []
         for (name, *_), path in self._rounds(near, later).items():
@@ -257,11 +189,11 @@ class Rounds:
         request = self.lowered.requests[name]
         return isinstance(request.kernel(next(request.foldings)), LoopState)
 
-    def _edges(self, kernels: Transfers) -> tuple[_Edges, _Edges, _Edges]:
-        """Between takes of the same turn, from one turn to the next, and from loops' last states."""
-        near: _Edges = {}
-        later: _Edges = {}
-        final: _Edges = {}
+    def _edges(self, kernels: Transfers) -> tuple[Edges, Edges, Edges]:
+        """Between takes of a turn, from one turn to the next, and from loops' last states."""
+        near: Edges = {}
+        later: Edges = {}
+        final: Edges = {}
         for name, arcs in kernels.items():
             link = self.links.get(name)
             for arc, cycles in arcs.items():
@@ -279,12 +211,12 @@ class Rounds:
                     )
         return near, later, final
 
-    def _rounds(self, near: _Edges, later: _Edges) -> dict[Node, Path]:
+    def _rounds(self, near: Edges, later: Edges) -> dict[Node, Path]:
         """The longest way round from each take in a loop to the same one of the next step."""
         loop = self.loop
-        order = TopologicalSorter(_before(near)).static_order()
+        order = in_order(near)
 
-        def inside(edges: _Edges, source: bool, target: bool) -> _Edges:
+        def inside(edges: Edges, source: bool, target: bool) -> Edges:
             return {
                 (*node[:3], source): [
                     ((*to[:3], target), path) for to, path in found
@@ -301,16 +233,16 @@ class Rounds:
         made = {}
         for node in nodes:
             mine = [n for n in twice if loop(n[0]) == loop(node[0])]
-            paths = _longest(mine, both, {node: 0})
+            paths = longest(mine, both, {node: 0})
             end = (*node[:3], True)
             if end in paths.cycles:
                 made[node] = paths[end]
         return made
 
-    def _through(self, near: _Edges, final: _Edges, rounds: Mapping[Node, Path]) -> list[Path]:
+    def _through(self, near: Edges, final: Edges, rounds: Mapping[Node, Path]) -> list[Path]:
         """The longest path to an output."""
         loop = self.loop
-        edges: _Edges = {}
+        edges: Edges = {}
         for node, found in near.items():
             inner = loop(node[0])
             for last in (False, True) if inner is not None else (False,):
@@ -336,17 +268,7 @@ class Rounds:
             for name, request in self.lowered.requests.items()
             for port, stream in request.inputs.items() for place in PLACES
         }  # fmt: skip
-        order = list(TopologicalSorter(_before(edges)).static_order())
-        paths = _longest(order, edges, starts)
+        order = in_order(edges)
+        paths = longest(order, edges, starts)
         ends = [(paths.cycles[n], n) for n in paths.cycles if not n[0]]
         return [paths[max(ends)[1]].joined(Path({}, 2))] if ends else []
-
-
-def _before(edges: _Edges) -> dict[Node, set[Node]]:
-    """By node those from which edges lead to it."""
-    found: dict[Node, set[Node]] = {}
-    for node, out in edges.items():
-        found.setdefault(node, set())
-        for to, _ in out:
-            found.setdefault(to, set()).add(node)
-    return found

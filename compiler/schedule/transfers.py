@@ -1,11 +1,11 @@
 """What one kernel adds to a path through the design: the least cycles from beat to beat.
 
-A stream's elements come in turns: one a step of a loop, or one a frame. Of each turn a few elements
-are looked at, its *places* (`PLACES`). A kernel that takes the beat with one place of an input's turn
-in cycle t, and those before it ever so early, gives the beat with a place of an output's turn in
-cycle t + d or later, whatever surrounds it, for what follows from beat to beat inside a kernel is a
-maximum over sums (`thresher.rtl.timing`). These d are found by letting the kernel run alone, offered
-all beats from that one on in a far cycle and all else in cycle 0.
+A stream's elements come in turns: one a step of a loop, or one a frame. A few elements of each turn
+are looked at, its *places* (`PLACES`). A kernel that takes the beat with one place of an input's
+turn in cycle t, and those before it ever so early, gives the beat with a place of an output's turn
+in cycle t + d or later, whatever surrounds it, for what follows from beat to beat inside a kernel
+is a maximum over sums (`thresher.rtl.timing`). These d are found by letting the kernel run alone,
+offered all beats from that one on in a far cycle and all else in cycle 0.
 
 Places are of elements, not of beats, so that d of kernels with unlike lanes can be added up.
 """
@@ -74,11 +74,11 @@ def transfers(
             for name, p in timing.pipes.items()
         }
         timing = replace(timing, pipes=pipes)
-    network = Network(
-        {"": timing}, (),
-        {name: (("", name), 0, beats.get(name, port.beats)) for name, port in kernel.inputs.items()},
-        {name: (("", name), 0, beats.get(name, port.beats)) for name, port in kernel.outputs.items()},
-    )  # fmt: skip
+    inputs, outputs = (
+        {name: (("", name), 0, beats.get(name, port.beats)) for name, port in side.items()}
+        for side in (kernel.inputs, kernel.outputs)
+    )
+    network = Network({"": timing}, (), inputs, outputs)
     found: dict[Arc, int] = {}
     for source in kernel.inputs:
         if source not in turns:
