@@ -102,8 +102,8 @@ class Family:
         return Candidate(self.lowered, folding, self.space.capacity, self.space.fifos)
 
     def area(self, folding: Folding) -> int:
-        """Of all kernels; without FIFOs and what stands between kernels of unlike lanes."""
-        return sum(self.space.choice(n, f).area for n, f in folding.items())
+        """`Space.area`."""
+        return self.space.area(folding)
 
     def least_area(self, interval: int, limits: Limits) -> int | None:
         """No folding that keeps this interval has less area; None where none keeps it.

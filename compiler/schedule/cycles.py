@@ -8,7 +8,8 @@ cycle of every transfer. The RTL fires as early as it can, and so transfers in t
 `plan` joins the network's processes, `tables` makes arrays of them, `firing` is the pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,14 +25,20 @@ class Run:
 
     :param record: every FIFO has a channel of its own, and all cycles and the order of all firings
         are kept; else no more than `trace` tells.
+    :param starts: by top input the cycles from which on each beat is offered, ascending; default 0.
     """
 
-    def __init__(self, network: Network, frames: int, record: bool = False) -> None:
+    def __init__(
+        self, network: Network, frames: int, record: bool = False,
+        starts: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self.network, self.frames = network, frames
         self.plan = plan(network, frames, keep_fifos=record)
+        for name, at in starts.items():
+            self.plan.sources[name].at = tuple(at)
         self.tables, self._numbers = tables(self.plan)
         if record:
-            self._fire()
+            self.fire()
             self.tables, _ = tables(self.plan, before=self.tables)
 
     def run(self, limits: Mapping[str, np.ndarray] | None = None) -> None:
@@ -43,7 +50,7 @@ class Run:
         if limits:
             sinks = self.plan.sinks
             self.tables.limit({self.number(sinks[name]): at for name, at in limits.items()})
-        self._fire()
+        self.fire()
         for name, (_, _, beats) in self.network.outputs.items():
             done, wanted = len(self.taken(self.plan.sinks[name])), beats * self.frames
             if done < wanted:
@@ -53,7 +60,11 @@ class Run:
                     f"output {name!r} stops after {done} of {wanted} beats; waiting: {waits}"
                 )
 
-    def _fire(self) -> None:
+    def fire(self) -> None:
+        """The same, complete or not.
+
+        :raises Late: as above.
+        """
         from thresher.compiler.schedule import firing  # Numba takes a while
 
         made = self.tables

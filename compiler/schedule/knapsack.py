@@ -5,35 +5,87 @@ dropped where its weights with the least of all groups to come are beyond a limi
 sum takes no more of anything. That is fast while few sums are left, as where limits are few or
 loose. Where many are left, or solutions are excluded, HiGHS solves the same as an integer program
 with a gap of zero; all its coefficients are integers, and what it finds is checked as integers.
+So it does under rules (`Rule`) too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["cheapest"]
+__all__ = ["Pair", "Rule", "cheapest"]
 
 _FEW = 200  # sums between two groups; with more HiGHS is the faster one
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two groups whose choices say something together.
+
+    :param kinds: int (choices,) of each of the two: the kinds of its choices, from 0.
+    """
+
+    groups: tuple[int, int]
+    kinds: tuple[np.ndarray, np.ndarray]
+
+    def of(self, solution: Sequence[int]) -> tuple[int, int]:
+        """The kinds of a solution's two choices."""
+        a, b = (int(k[solution[group]]) for group, k in zip(self.groups, self.kinds, strict=True))
+        return a, b
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of kinds."""
+        return int(self.kinds[0].max()) + 1, int(self.kinds[1].max()) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A solution is allowed only where its choices' numbers add up to `most` or less.
+
+    :param numbers: by index of a group, int64 (choices,); groups without add nothing.
+    :param together: by index of a pair, int64 of its shape.
+    """
+
+    numbers: Mapping[int, np.ndarray]
+    most: int
+    together: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def holds(self, solution: Sequence[int], pairs: Sequence[Pair]) -> bool:
+        """Whether it allows a solution."""
+        total = sum(int(n[solution[group]]) for group, n in self.numbers.items())
+        total += sum(int(n[pairs[pair].of(solution)]) for pair, n in self.together.items())
+        return total <= self.most
 
 
 def cheapest(
     groups: Sequence[np.ndarray],
     limits: Sequence[int],
     excluded: Collection[tuple[int, ...]] = (),
+    rules: Sequence[Rule] = (),
+    pairs: Sequence[Pair] = (),
 ) -> tuple[int, ...] | None:
     """The index chosen in each group; None where nothing is within the limits.
 
     :param groups: int64 (choices, 1 + limits) each: cost, weights; none negative.
     :param excluded: solutions that are not wanted.
+    :param pairs: that the rules speak of.
     :returns: a solution of least cost; equal arguments give equal results.
     """
     if any(len(group) == 0 for group in groups):
         return None
     most = np.array(limits, np.int64)
-    try:
-        return _by_sums(groups, most) if not excluded else _by_program(groups, most, excluded)
-    except _TooManyError:
-        return _by_program(groups, most, excluded)
+    if not excluded and not rules:
+        try:
+            return _by_sums(groups, most)
+        except _TooManyError:
+            pass
+    every = range(len(groups))
+    alike = [
+        Rule({k: np.arange(len(groups[k])) == solution[k] for k in every}, len(groups) - 1)
+        for solution in excluded
+    ]
+    return _by_program(groups, most, [*rules, *alike], pairs)
 
 
 class _TooManyError(Exception):
@@ -85,33 +137,65 @@ def _undominated(sums: np.ndarray) -> np.ndarray:
 
 
 def _by_program(
-    groups: Sequence[np.ndarray], limits: np.ndarray, excluded: Collection[tuple[int, ...]]
+    groups: Sequence[np.ndarray],
+    limits: np.ndarray,
+    rules: Sequence[Rule],
+    pairs: Sequence[Pair],
 ) -> tuple[int, ...] | None:
-    """The same by integer programming: a variable for each choice, 1 where it is taken."""
+    """The same by integer programming: a variable for each choice, 1 where it is taken.
+
+    So there is for each two kinds of a pair; these follow from the others.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp  # it takes long to import
     from scipy.sparse import csr_array
 
     rows = np.concatenate(groups)
-    sizes = [len(group) for group in groups]
+    sizes = [len(group) for group in groups] + [int(np.prod(pair.shape)) for pair in pairs]
     starts = np.cumsum([0, *sizes])
-    columns = np.arange(len(rows))
-    of_group = csr_array((np.ones(len(rows)), (np.repeat(np.arange(len(groups)), sizes), columns)))
-    rules = [LinearConstraint(of_group, 1, 1)]
+    chosen = np.arange(starts[-1]) < len(rows)
+    equal, sums = _equalities(groups, pairs, starts)
+    wanted = [LinearConstraint(csr_array(equal), sums, sums)]
     if len(limits):
-        rules.append(LinearConstraint(rows[:, 1:].T.astype(float), -np.inf, limits.astype(float)))
-    for solution in excluded:
-        taken = np.zeros((1, len(rows)))
-        taken[0, starts[:-1] + np.array(solution)] = 1
-        rules.append(LinearConstraint(taken, -np.inf, len(groups) - 1))
+        used = np.zeros((len(limits), starts[-1]))
+        used[:, : len(rows)] = rows[:, 1:].T
+        wanted.append(LinearConstraint(used, -np.inf, limits.astype(float)))
+    if rules:
+        numbers = np.zeros((len(rules), starts[-1]))
+        for row, rule in zip(numbers, rules, strict=True):
+            together = {len(groups) + pair: found for pair, found in rule.together.items()}
+            for at, found in {**rule.numbers, **together}.items():
+                row[starts[at] : starts[at + 1]] = found.ravel()
+        wanted.append(LinearConstraint(csr_array(numbers), -np.inf, [r.most for r in rules]))
+    cost = np.zeros(starts[-1])
+    cost[: len(rows)] = rows[:, 0]
     solved = milp(
-        rows[:, 0].astype(float), integrality=np.ones(len(rows)), bounds=Bounds(0, 1),
-        constraints=rules, options={"mip_rel_gap": 0.0},
+        cost, integrality=chosen.astype(int), bounds=Bounds(0, 1), constraints=wanted,
+        options={"mip_rel_gap": 0.0},
     )  # fmt: skip
     if solved.x is None:
         return None
-    parts = np.split(np.round(solved.x), starts[1:-1])
-    chosen = tuple(int(part.argmax()) for part in parts)
-    used = sum(group[k, 1:] for group, k in zip(groups, chosen, strict=True))
+    parts = np.split(np.round(solved.x[: len(rows)]), starts[1 : len(groups)])
+    solution = tuple(int(part.argmax()) for part in parts)
+    used = np.sum([group[k, 1:] for group, k in zip(groups, solution, strict=True)], axis=0)
     assert (used <= limits).all()
-    assert chosen not in excluded
-    return chosen
+    assert all(rule.holds(solution, pairs) for rule in rules)
+    return solution
+
+
+def _equalities(
+    groups: Sequence[np.ndarray], pairs: Sequence[Pair], starts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, sums): one choice of each group; of a pair the two kinds that are chosen."""
+    rows: list[np.ndarray] = []
+    for at in range(len(groups)):
+        rows.append(np.zeros(starts[-1]))
+        rows[-1][starts[at] : starts[at + 1]] = 1
+    for at, pair in enumerate(pairs, len(groups)):
+        for axis, (group, kinds) in enumerate(zip(pair.groups, pair.kinds, strict=True)):
+            for kind in range(pair.shape[axis]):
+                taken = np.zeros(pair.shape)
+                taken[(slice(None),) * axis + (kind,)] = 1
+                rows.append(np.zeros(starts[-1]))
+                rows[-1][starts[at] : starts[at + 1]] = taken.ravel()
+                rows[-1][starts[group] : starts[group + 1]] -= kinds == kind
+    return np.array(rows), np.array([1.0] * len(groups) + [0.0] * (len(rows) - len(groups)))

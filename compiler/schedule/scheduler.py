@@ -14,10 +14,12 @@ from thresher.compiler.schedule.choice import Choice, Limits, area
 from thresher.compiler.schedule.choose import Family, families
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design
+from thresher.compiler.schedule.exact import Target
 from thresher.compiler.schedule.fifofolding import check_fifos
 from thresher.compiler.schedule.fits import excess, scarcest, tighten, too_small
 from thresher.compiler.schedule.folding import Folding, check_folding, parted
 from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.proof import Found, Prover
 from thresher.compiler.schedule.search import Space, last_true
 from thresher.compiler.schedule.targets import ScheduleOptions
 
@@ -78,19 +80,35 @@ class _Search:
         self.spaces, self.options = spaces, options
         self.families = [family for space in spaces for family in families(space)]
         self.limits = options.limits
+        self.prover = Prover(spaces, options)
 
     def run(self) -> Design:
         options = self.options
-        if options.max_latency_us is not None:
-            return self._for_latency()
-        if options.target_fps is not None:
-            return self._for_interval()
-        if options.capacity is not None:
-            return self._fastest(self.limits)
-        given = sum(products(f) for f in (options.folding or {}).values())
-        return self._fastest({"products": given + DEFAULT_PRODUCTS})
+        if options.max_latency_us is None and options.target_fps is None:
+            given = sum(products(f) for f in (options.folding or {}).values())
+            limits = self.limits if options.capacity else {"products": given + DEFAULT_PRODUCTS}
+            return self._told(self._fastest(limits))
+        found = self._for_interval() if options.max_latency_us is None else self._for_latency()
+        target = Target(options.interval, options.latency)
+        least = self.prover.least(found, target, self.limits)
+        return self._told(least or self._nearest())
 
-    def _fastest(self, limits: Limits) -> Design:
+    def _nearest(self) -> Found:
+        """The fastest, where it meets the target that the search has not met.
+
+        :raises ThresherError: it misses it.
+        """
+        nearest = self._fastest(self.limits)
+        missed = self.options.misses(nearest.candidate.final.predicted)
+        if missed is None:
+            return nearest
+        limit = self._told(nearest).limit
+        if self.limits:
+            within = f" within {scarcest(nearest.candidate.final, self.limits)}"
+            raise ThresherError(f"target: the design must reach {missed}{within}; {limit}")
+        raise ThresherError(f"target: the design must reach {missed}; {limit}, even fully unrolled")
+
+    def _fastest(self, limits: Limits) -> Found:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
         spare, least = dict(limits), 0
         for attempt in range(_ATTEMPTS):
@@ -104,13 +122,12 @@ class _Search:
             if not over:
                 over = excess(estimate(candidate.final), self.limits)
                 if not over:
-                    return self._told(*self._faster(family, candidate, range(least, interval)))
+                    faster = self._faster(family, candidate, range(least, interval))
+                    return self.prover.fastest(faster, limits)
             tighten(spare, family, folding, over, attempt)
         raise too_small(self.families, limits)
 
-    def _faster(
-        self, chosen: Family, candidate: Candidate, intervals: range
-    ) -> tuple[Family, Candidate]:
+    def _faster(self, chosen: Family, candidate: Candidate, intervals: range) -> Found:
         """The first of these intervals that a family can keep, or else what was chosen.
 
         The kernels alone would keep these intervals within the limits.
@@ -126,8 +143,8 @@ class _Search:
                 failed.add((number, family.area(folding)))
                 found = self._meeting(family, folding, interval)
                 if found is not None:
-                    return family, found
-        return chosen, candidate
+                    return Found(family.space, found)
+        return Found(chosen.space, candidate)
 
     def _least(self, limits: Limits) -> tuple[Family, Folding, int] | None:
         """(family, folding, interval): the least interval, and of these the least area."""
@@ -142,8 +159,8 @@ class _Search:
                 return family, folding, family.candidate(folding).ideal.interval
         return None
 
-    def _for_interval(self) -> Design:
-        """The least area that keeps the target's interval."""
+    def _for_interval(self) -> Found | None:
+        """The least area that keeps the target's interval with one budget in a loop."""
         interval = self.options.interval
         assert interval is not None
         best: tuple[int, Family, Candidate] | None = None
@@ -153,24 +170,7 @@ class _Search:
             found = self._meeting(family, folding, interval)
             if found is not None and (best is None or family.area(found.folding) < best[0]):
                 best = family.area(found.folding), family, found
-        if best is not None:
-            return self._relaxed(best[1], best[2])
-        if self.limits:
-            nearest = self._fastest(self.limits)
-            missed = self.options.misses(nearest.predicted)
-            if missed is None:
-                return nearest
-            raise ThresherError(
-                f"target: the design must reach {missed} within {scarcest(nearest, self.limits)}; "
-                f"{nearest.limit}"
-            )
-        nearest = self._fastest({})
-        missed = self.options.misses(nearest.predicted)
-        if missed is None:
-            return nearest
-        raise ThresherError(
-            f"target: the design must reach {missed}; {nearest.limit}, even fully unrolled"
-        )
+        return None if best is None else self._relaxed(best[1], best[2])
 
     def _by_area(self, interval: int, limits: Limits) -> Iterator[tuple[Family, Folding]]:
         """The families that can keep an interval, the one with the least area first.
@@ -227,8 +227,8 @@ class _Search:
         late = candidate.final.predicted.interval - interval
         return late, excess(estimate(candidate.final), self.limits)
 
-    def _for_latency(self) -> Design:
-        """The least area whose latency, and interval if asked for, meet the targets."""
+    def _for_latency(self) -> Found | None:
+        """A small area whose latency, and interval if asked for, meet the targets."""
         found: list[tuple[int, int, Family, Candidate]] = []
         for family in self.families:
 
@@ -249,17 +249,12 @@ class _Search:
                 if self.options.misses(candidate.final.predicted) is None:
                     found.append((area(candidate.resources), len(found), family, candidate))
                     break
-        if found:
-            _, _, family, candidate = min(found, key=lambda f: f[:2])
-            return self._relaxed(family, candidate)
-        nearest = self._fastest(self.limits)
-        missed = self.options.misses(nearest.predicted)
-        if missed is None:
-            return nearest
-        within = f" within {scarcest(nearest, self.limits)}" if self.limits else ""
-        raise ThresherError(f"target: the design must reach {missed}{within}; {nearest.limit}")
+        if not found:
+            return None
+        _, _, family, candidate = min(found, key=lambda f: f[:2])
+        return self._relaxed(family, candidate)
 
-    def _relaxed(self, family: Family, chosen: Candidate) -> Design:
+    def _relaxed(self, family: Family, chosen: Candidate) -> Found:
         """Kernel by kernel, those with most to save first, slower while the targets are met."""
         space, folding = family.space, dict(chosen.folding)
 
@@ -280,17 +275,17 @@ class _Search:
             relaxed = family.candidate(folding)
             fits = not excess(estimate(relaxed.final), self.limits)
             if fits and self.options.misses(relaxed.final.predicted) is None:
-                return self._told(family, relaxed)
-        return self._told(family, chosen)
+                return Found(space, relaxed)
+        return Found(space, chosen)
 
-    def _told(self, family: Family, candidate: Candidate) -> Design:
+    def _told(self, found: Found) -> Design:
         """The final design, with what limits it."""
-        design = candidate.final
-        name = family.space.slowest(candidate.folding)
+        space, folding, design = found.space, found.candidate.folding, found.candidate.final
+        name = space.slowest(folding)
         if not name:
             return design
-        cycles = family.space.choice(name, candidate.folding[name]).cycles
+        cycles = space.choice(name, folding[name]).cycles
         limit = f"kernel '{name}' limits it with {cycles} of {design.predicted.interval} cycles"
         if self.limits:
             limit += f", {scarcest(design, self.limits)}"
-        return replace(design, limit=limit)
+        return replace(design, limit=f"{limit}; {found.note}" if found.note else limit)

@@ -144,6 +144,10 @@ class Space:
                 return replace(choice, folding=folding)
         raise KeyError(f"{name} has no folding {folding}")
 
+    def area(self, folding: Folding) -> int:
+        """Of all kernels; without FIFOs and what stands between kernels of unlike lanes."""
+        return sum(self.choice(n, f).area for n, f in folding.items())
+
     def cheaper(self, name: str, folding: Mapping[str, int]) -> list[Choice]:
         """The slower choices that take less area, by cycles, none beaten in both by another."""
         current = self.choice(name, folding)

@@ -45,6 +45,14 @@ class ScheduleOptions:
             return None
         return max(1, int(self.samples * self.clock_mhz * 1e6 / self.target_fps))
 
+    @property
+    def latency(self) -> int | None:
+        """The most cycles from a frame's first input to its last output, or None."""
+        if self.max_latency_us is None:
+            return None
+        most = int(self.max_latency_us * self.clock_mhz) + 1
+        return most if most / self.clock_mhz <= self.max_latency_us else most - 1
+
     def misses(self, predicted: Predicted) -> str | None:
         """The target that these cycles miss, with the nearest figure; None where none."""
         mhz = self.clock_mhz
