@@ -89,7 +89,7 @@ class FusedSpec:
 
 
 Spec = (
-    ir.MatMul | ir.Step | ir.ArgMax | FusedSpec | Order
+    ir.MatMul | ir.Step | ir.ArgMax | ir.Window | FusedSpec | Order
     | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
 )  # fmt: skip
 
@@ -160,18 +160,20 @@ class _Flattener:
                 self.same(node.out, node.x, "Reshape")
             elif isinstance(node, ir.Reorder):
                 self.reorder(node, repeats)
-            elif isinstance(node, ir.Window | ir.GroupedMatMul | ir.Reduce | ir.Repeat):
+            elif isinstance(node, ir.GroupedMatMul | ir.Reduce | ir.Repeat):
                 raise ModelError(
                     node.out.name,
                     type(node).__name__,
-                    "there is no hardware for convolution, pooling and upsampling yet",
+                    "there is no hardware for grouped convolution, pooling and upsampling yet",
                     "compile the part of the model that has none",
                 )
             else:
                 self.plain(node, repeats)
 
     def plain(
-        self, node: ir.MatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax, repeats: int
+        self,
+        node: ir.MatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax | ir.Window,
+        repeats: int,
     ) -> None:
         """A node that becomes one item."""
         op = type(node).__name__

@@ -24,6 +24,7 @@ from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Concat, Select, Sink, Split
 from thresher.rtl.step import Step
 from thresher.rtl.width import WidthConverter
+from thresher.rtl.window import Window
 
 __all__ = ["COUNTS", "area_cases"]
 
@@ -243,11 +244,24 @@ def _reorder(rng: Rng) -> Kernel:
     )
 
 
+def _window(rng: Rng) -> Kernel:
+    """Of a convolution, padded or not, or of pooling; in LUTs, or in block RAM if large."""
+    lo, hi = _interval(rng)
+    lanes, groups = _one(rng, 1, 2, 4), _one(rng, 1, 1, 2)
+    size, stride = _one(rng, 2, 3, 3, 5), _one(rng, 1, 1, 2)
+    pad = _one(rng, 0, size // 2)
+    return Window(
+        height=_one(rng, 8, 12, 28), width=_one(rng, 8, 15, 28, 40), kernel=(size, size),
+        channels=lanes * groups * _one(rng, 1, 2, 5), groups=groups, lanes=lanes,
+        strides=(stride, stride), pads=(pad,) * 4, lo=lo, hi=hi,
+    )  # fmt: skip
+
+
 COUNTS: Mapping[Callable[[Rng], Kernel], int] = {
     _mvau: 9, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2, _step_narrow: 4,
     _step_channels: 5, _step_offsets: 2, _elementwise: 7, _elementwise_constant: 5, _argmax: 3,
     _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4, _loop_state: 3, _inject: 2, _tap: 1,
-    _route: 3, _select: 1, _sink: 1, _reorder: 4,
+    _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6,
 }  # fmt: skip
 """How many are drawn of each kind."""
 

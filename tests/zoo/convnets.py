@@ -50,9 +50,17 @@ def model(
 
     built = b.model(name, opset=opset)
     output_bits = made.q.bits if made.q else None
-    return ZooModel(name, built, inputs, None, pow2, output_bits, rtl=False)
+    return ZooModel(name, built, inputs, None, pow2, output_bits, rtl=name not in _NO_HARDWARE)
 
 
+_NO_HARDWARE = {
+    "conv_grouped", "conv_grouped_float_scales", "conv_separable", "conv_separable_float_scales",
+    "conv1d", "conv1d_float_scales", "conv_transpose", "conv_transpose_float_scales", "max_pool",
+    "average_pool", "average_pool_include", "global_average_pool",
+    "global_average_pool_float_scales", "global_max_pool", "reductions", "resize", "resize_align",
+    "inception", "unet", "blocks", "qonnx_conv_separable", "qonnx_conv_per_channel",
+    "qonnx_conv_trunc_pool", "qonnx_unet", "finn_conv_pool",
+}  # fmt: skip
 _STEPS: dict[str, Any] = {"shape": (5, 2, 5, 6)}
 _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "conv": (nets.plain, {}),
