@@ -89,9 +89,13 @@ class FusedSpec:
 
 
 Spec = (
-    ir.MatMul | ir.Step | ir.ArgMax | ir.Window | FusedSpec | Order
+    ir.MatMul | ir.Step | ir.ArgMax | ir.Window | ir.Reduce | ir.Repeat | FusedSpec | Order
     | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
 )  # fmt: skip
+
+
+_Plain = ir.MatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax | ir.Window | ir.Reduce | ir.Repeat
+"""Nodes that become one item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,21 +164,17 @@ class _Flattener:
                 self.same(node.out, node.x, "Reshape")
             elif isinstance(node, ir.Reorder):
                 self.reorder(node, repeats)
-            elif isinstance(node, ir.GroupedMatMul | ir.Reduce | ir.Repeat):
+            elif isinstance(node, ir.GroupedMatMul):
                 raise ModelError(
                     node.out.name,
                     type(node).__name__,
-                    "there is no hardware for grouped convolution, pooling and upsampling yet",
+                    "there is no hardware for grouped convolution yet",
                     "compile the part of the model that has none",
                 )
             else:
                 self.plain(node, repeats)
 
-    def plain(
-        self,
-        node: ir.MatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax | ir.Window,
-        repeats: int,
-    ) -> None:
+    def plain(self, node: _Plain, repeats: int) -> None:
         """A node that becomes one item."""
         op = type(node).__name__
         names = [self.find(t, op) for t in node.inputs]

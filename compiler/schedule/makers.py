@@ -18,7 +18,7 @@ from thresher.compiler.schedule.flatten import (
     SplitSpec,
     TapSpec,
 )
-from thresher.compiler.schedule.imagemakers import Made, window
+from thresher.compiler.schedule.imagemakers import Made, reduce, repeat, window
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Dataflow, Names, Request
 from thresher.rtl.argmax import Argmax
@@ -59,6 +59,10 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
             kind, allowed, make = _argmax(spec, "value" in item.outputs)
         case ir.Window():
             kind, allowed, make = window(spec)
+        case ir.Reduce():
+            kind, allowed, make = reduce(spec)
+        case ir.Repeat():
+            kind, allowed, make = repeat(spec)
         case Order():
             kind, allowed, make = _order(spec, tensor, item.origin)
         case SplitSpec():

@@ -20,7 +20,9 @@ from thresher.rtl.kernel import Kernel
 from thresher.rtl.loopstate import LoopState
 from thresher.rtl.mvau import MVAU
 from thresher.rtl.recurrence import Inject, Tap
+from thresher.rtl.reduce import Reduce
 from thresher.rtl.reorder import Reorder
+from thresher.rtl.repeat import Repeat
 from thresher.rtl.route import Concat, Select, Sink, Split
 from thresher.rtl.step import Step
 from thresher.rtl.width import WidthConverter
@@ -257,11 +259,30 @@ def _window(rng: Rng) -> Kernel:
     )  # fmt: skip
 
 
+def _reduce(rng: Rng) -> Kernel:
+    lo, hi = _interval(rng)
+    lanes = _one(rng, 1, 2, 4)
+    return Reduce(
+        op=("max", "sum")[rng.integers(2)], count=_one(rng, 4, 9, 49),
+        channels=lanes * _one(rng, 1, 3, 16, 40), lanes=lanes, lo=lo, hi=hi,
+    )  # fmt: skip
+
+
+def _repeat(rng: Rng) -> Kernel:
+    lo, hi = _interval(rng)
+    lanes = _one(rng, 1, 2, 4)
+    rows, columns = [(1, 2), (2, 2), (2, 1), (3, 3)][rng.integers(4)]
+    return Repeat(
+        width=_one(rng, 7, 16, 40), channels=lanes * _one(rng, 1, 3, 16), rows=rows,
+        columns=columns, lanes=lanes, lo=lo, hi=hi,
+    )  # fmt: skip
+
+
 COUNTS: Mapping[Callable[[Rng], Kernel], int] = {
     _mvau: 9, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2, _step_narrow: 4,
     _step_channels: 5, _step_offsets: 2, _elementwise: 7, _elementwise_constant: 5, _argmax: 3,
     _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4, _loop_state: 3, _inject: 2, _tap: 1,
-    _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6,
+    _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6, _reduce: 5, _repeat: 5,
 }  # fmt: skip
 """How many are drawn of each kind."""
 

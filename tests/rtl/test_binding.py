@@ -12,6 +12,7 @@ from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
 from thresher.rtl.reorder import Reorder
+from thresher.rtl.repeat import Repeat
 from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
 from thresher.rtl.window import Window
@@ -50,6 +51,7 @@ KERNELS: dict[str, Kernel] = {
         lo=-2,
         hi=1,
     ),
+    "repeat": Repeat(width=3, channels=1, rows=2, columns=2, lanes=1, lo=-2, hi=1),
     "fifo": Fifo(depth=5, lanes=2, lo=-8, hi=7),
     "fifo of a power of two": Fifo(depth=4, lanes=1, lo=0, hi=1),
 }
@@ -65,7 +67,7 @@ def test_values_and_cycles_in_every_style(name: str, rng: np.random.Generator) -
         check_kernel(bound, rng, periods=40 if isinstance(kernel, Fifo) else 4)
 
 
-@pytest.mark.parametrize("name", ["fifo", "fifo of a power of two", "reorder", "window"])
+@pytest.mark.parametrize("name", ["fifo", "fifo of a power of two", "reorder", "window", "repeat"])
 def test_a_written_memory_moves_the_same_beats_everywhere(
     name: str, rng: np.random.Generator
 ) -> None:

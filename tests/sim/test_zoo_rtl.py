@@ -13,7 +13,8 @@ SLICE = [
     "lstm", "lstm_column", "lstm_init_raw", "lstm_bidirectional_init", "lstm_wide_state_init",
     "cifg_float_scales", "gru_before", "gru_gemm_captured", "rnn_tanh", "stacked_rnn_gru",
     "qonnx_lstm", "finn_mlp_argmax", "mlp", "mlp_turned", "qonnx_trunc",
-    "conv", "conv_8bit", "conv_dilated", "residual", "conv_rows_lstm", "conv_lstm",
+    "conv", "conv_8bit", "conv_dilated", "residual", "max_pool", "global_average_pool", "resize",
+    "conv_rows_lstm", "conv_lstm",
 ]  # fmt: skip
 SAMPLES = 12
 

@@ -55,11 +55,8 @@ def model(
 
 _NO_HARDWARE = {
     "conv_grouped", "conv_grouped_float_scales", "conv_separable", "conv_separable_float_scales",
-    "conv1d", "conv1d_float_scales", "conv_transpose", "conv_transpose_float_scales", "max_pool",
-    "average_pool", "average_pool_include", "global_average_pool",
-    "global_average_pool_float_scales", "global_max_pool", "reductions", "resize", "resize_align",
-    "inception", "unet", "blocks", "qonnx_conv_separable", "qonnx_conv_per_channel",
-    "qonnx_conv_trunc_pool", "qonnx_unet", "finn_conv_pool",
+    "conv1d", "conv1d_float_scales", "conv_transpose", "conv_transpose_float_scales",
+    "blocks", "qonnx_conv_separable", "qonnx_conv_per_channel", "finn_conv_pool",
 }  # fmt: skip
 _STEPS: dict[str, Any] = {"shape": (5, 2, 5, 6)}
 _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
