@@ -89,12 +89,15 @@ class FusedSpec:
 
 
 Spec = (
-    ir.MatMul | ir.Step | ir.ArgMax | ir.Window | ir.Reduce | ir.Repeat | FusedSpec | Order
-    | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
+    ir.MatMul | ir.GroupedMatMul | ir.Step | ir.ArgMax | ir.Window | ir.Reduce | ir.Repeat
+    | FusedSpec | Order | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
 )  # fmt: skip
 
 
-_Plain = ir.MatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax | ir.Window | ir.Reduce | ir.Repeat
+_Plain = (
+    ir.MatMul | ir.GroupedMatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax
+    | ir.Window | ir.Reduce | ir.Repeat
+)  # fmt: skip
 """Nodes that become one item."""
 
 
@@ -164,13 +167,6 @@ class _Flattener:
                 self.same(node.out, node.x, "Reshape")
             elif isinstance(node, ir.Reorder):
                 self.reorder(node, repeats)
-            elif isinstance(node, ir.GroupedMatMul):
-                raise ModelError(
-                    node.out.name,
-                    type(node).__name__,
-                    "there is no hardware for grouped convolution yet",
-                    "compile the part of the model that has none",
-                )
             else:
                 self.plain(node, repeats)
 
@@ -263,7 +259,7 @@ def _feedback(state: ir.LoopState) -> str:
 def flatten(graph: ir.IntegerGraph) -> FlatGraph:
     """The graph's blocks, inlined.
 
-    :raises ModelError: a node has no hardware, or reads a tensor that is not of its block.
+    :raises ModelError: a node reads a tensor that is not of its block.
     """
     made = _Flattener()
     inputs = tuple(made.new(port.tensor, 1) for port in graph.inputs)

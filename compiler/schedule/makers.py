@@ -7,7 +7,7 @@ from math import gcd, lcm
 import numpy as np
 
 from thresher.compiler.integer import ir
-from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast
+from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast, with_luts
 from thresher.compiler.schedule.flatten import (
     ConcatSpec,
     FlatGraph,
@@ -49,7 +49,7 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     spec = item.spec
     fast = isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None
     match spec:
-        case ir.MatMul():
+        case ir.MatMul() | ir.GroupedMatMul():
             kind, allowed, make = _matmul(spec)
         case ir.Step():
             kind, allowed, make = _step(spec)
@@ -83,6 +83,8 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     )
     if isinstance(spec, ir.MatMul):
         return with_broadcast(request, spec)
+    if isinstance(spec, ir.GroupedMatMul):
+        return with_luts(request, spec)
     flows: tuple[Dataflow, ...] = (allowed,)
     if isinstance(spec, FusedSpec) and _multiplies(spec):
         flows += ({**allowed, "lut": (1,)},)
@@ -93,12 +95,12 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
 
 def _registered(flat: FlatGraph, stream: str) -> bool:
     """Whether the kernel that gives the stream ends in a register, whatever its folding."""
-    kinds = ir.MatMul | ir.Step | FusedSpec
+    kinds = ir.MatMul | ir.GroupedMatMul | ir.Step | FusedSpec
     return any(stream in i.outputs.values() and isinstance(i.spec, kinds) for i in flat.items)
 
 
-def _matmul(node: ir.MatMul) -> Made:
-    k, n = node.weights.shape
+def _matmul(node: ir.MatMul | ir.GroupedMatMul) -> Made:
+    k, n = node.weights.shape[-2:]
     return "mvau", {"pe": divisors(n), "simd": divisors(k)}, partial(reduce_mvau, node)
 
 

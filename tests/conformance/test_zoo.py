@@ -19,7 +19,7 @@ FOLDINGS = 3
 SAMPLES = 12
 
 
-@pytest.mark.parametrize("name", names(rtl=True))
+@pytest.mark.parametrize("name", names())
 def test_automatic_folding_by_command_line(name: str, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     length = load(name).seq_len
@@ -32,7 +32,7 @@ def test_automatic_folding_by_command_line(name: str, tmp_path: Path) -> None:
         assert report["verify"]["reference"]["differing"] == 0  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", names(rtl=True))
+@pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("seed", range(FOLDINGS))
 def test_random_folding(seed: int, name: str) -> None:
     folding = random_folding(name, seed)

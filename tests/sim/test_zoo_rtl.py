@@ -14,7 +14,8 @@ SLICE = [
     "cifg_float_scales", "gru_before", "gru_gemm_captured", "rnn_tanh", "stacked_rnn_gru",
     "qonnx_lstm", "finn_mlp_argmax", "mlp", "mlp_turned", "qonnx_trunc",
     "conv", "conv_8bit", "conv_dilated", "residual", "max_pool", "global_average_pool", "resize",
-    "conv_rows_lstm", "conv_lstm",
+    "conv_separable", "conv_grouped", "conv_transpose", "inception", "unet", "conv_rows_lstm",
+    "conv_lstm",
 ]  # fmt: skip
 SAMPLES = 12
 

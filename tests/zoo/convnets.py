@@ -50,14 +50,9 @@ def model(
 
     built = b.model(name, opset=opset)
     output_bits = made.q.bits if made.q else None
-    return ZooModel(name, built, inputs, None, pow2, output_bits, rtl=name not in _NO_HARDWARE)
+    return ZooModel(name, built, inputs, None, pow2, output_bits)
 
 
-_NO_HARDWARE = {
-    "conv_grouped", "conv_grouped_float_scales", "conv_separable", "conv_separable_float_scales",
-    "conv1d", "conv1d_float_scales", "conv_transpose", "conv_transpose_float_scales",
-    "blocks", "qonnx_conv_separable", "qonnx_conv_per_channel", "finn_conv_pool",
-}  # fmt: skip
 _STEPS: dict[str, Any] = {"shape": (5, 2, 5, 6)}
 _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "conv": (nets.plain, {}),
