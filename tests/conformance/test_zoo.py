@@ -16,6 +16,7 @@ from zoo.rtl import compiled, random_folding, save, verified
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]  # beside other work too
 
 FOLDINGS = 3
+NETWORKS = 100
 SAMPLES = 12
 
 
@@ -30,6 +31,15 @@ def test_automatic_folding_by_command_line(name: str, tmp_path: Path) -> None:
     assert report["verify"]["passed"]  # type: ignore[index]
     if load(name).pow2:
         assert report["verify"]["reference"]["differing"] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("seed", range(NETWORKS))
+def test_random_networks(seed: int) -> None:
+    """Of up to twelve layers of convolutions and all else that images have; one folding each."""
+    folding = random_folding(f"random_{seed}", seed)
+    outcome = verified(compiled(f"random_{seed}", folding), VerilatorEngine(), SAMPLES, seed)
+    assert outcome.passed, (outcome, folding)
+    assert outcome.equality.differing == 0
 
 
 @pytest.mark.parametrize("name", names())

@@ -291,7 +291,8 @@ def _repeat(rng: Rng) -> Kernel:
 COUNTS: Mapping[Callable[[Rng], Kernel], int] = {
     _mvau: 9, _mvau_grouped: 5, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2,
     _step_narrow: 4, _step_channels: 5, _step_offsets: 2, _elementwise: 7,
-    _elementwise_constant: 5, _argmax: 3, _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4, _loop_state: 3, _inject: 2, _tap: 1,
+    _elementwise_constant: 5, _argmax: 3, _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4,
+    _loop_state: 3, _inject: 2, _tap: 1,
     _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6, _reduce: 5, _repeat: 5,
 }  # fmt: skip
 """How many are drawn of each kind."""
