@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 
+from thresher.rtl.accumulate import accumulate
 from thresher.rtl.addertree import sum_terms, widths
 from thresher.rtl.arithmetic import MULTIPLIERS
 from thresher.rtl.checks import (
@@ -24,7 +25,7 @@ from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources, element_shape
 from thresher.rtl.multipliers import Multipliers
 from thresher.rtl.mvauarea import folding_resources
-from thresher.rtl.rom import Rom, pack_words, rom_memory
+from thresher.rtl.rom import rom_memory
 from thresher.rtl.timing import Firing, Timing, register_stages
 
 __all__ = ["MVAU", "MVAUComponent"]
@@ -36,12 +37,16 @@ _EXACT_IN_FLOAT, _EXACT_IN_INT = 1 << 53, 1 << 62
 class MVAU(Kernel):
     """``o = i @ weights + bias`` for each input vector; see `MVAUComponent` for the hardware.
 
+    With groups a period is so many vectors, each with its own columns of the weights: vector g is
+    multiplied by columns ``g N / groups`` to ``(g + 1) N / groups - 1``.
+
     :param weights: int (K, N).
-    :param pe: outputs computed at once; divides N.
+    :param pe: outputs computed at once; divides N / groups.
     :param simd: inputs multiplied at once for each of them; divides K.
     :param i_lo: least input element.
     :param i_hi: greatest input element.
     :param bias: int (N,); default none.
+    :param groups: vectors of a period; divides N.
     :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what the products are built from, "dsp" or "lut"; without folds, where
         weights are constants, there are no multipliers.
@@ -55,6 +60,7 @@ class MVAU(Kernel):
     i_lo: int
     i_hi: int
     bias: np.ndarray | None = field(default=None, compare=False)
+    groups: int = 1
     memory: str = "auto"
     multiplier: str = "dsp"
     content: tuple[object, ...] = field(init=False, repr=False)
@@ -65,11 +71,16 @@ class MVAU(Kernel):
         k, n = weights.shape
         if self.bias is not None:
             object.__setattr__(self, "bias", integer_bias(self.bias, n))
+        check_int("groups", self.groups, 1)
+        if n % self.groups:
+            raise ValueError(f"groups must divide the {n} columns of weights, not {self.groups}")
+        n //= self.groups
         check_int("pe", self.pe, 1)
         check_int("simd", self.simd, 1)
         check_interval("i", self.i_lo, self.i_hi)
         if n % self.pe:
-            raise ValueError(f"pe must divide the N = {n} columns of weights, not {self.pe}")
+            of = " of each group" * (self.groups > 1)
+            raise ValueError(f"pe must divide the N = {n} columns of weights{of}, not {self.pe}")
         if k % self.simd:
             raise ValueError(f"simd must divide the K = {k} rows of weights, not {self.simd}")
         rom_memory(1, 0, self.memory)
@@ -91,12 +102,12 @@ class MVAU(Kernel):
 
     @property
     def neuron_folds(self) -> int:
-        """NF = N / pe."""
+        """NF = N / pe, of all groups."""
         return self.weights.shape[1] // self.pe
 
     @property
     def folds(self) -> int:
-        """Cycles a vector takes, and words of weights: NF * SF."""
+        """Cycles a period takes, and words of weights: NF * SF."""
         return self.neuron_folds * self.synapse_folds
 
     @cached_property
@@ -140,7 +151,7 @@ class MVAU(Kernel):
 
     @property
     def inputs(self) -> Mapping[str, Port]:
-        return {"i": Port(self.synapse_folds, self.simd, self.i_lo, self.i_hi)}
+        return {"i": Port(self.groups * self.synapse_folds, self.simd, self.i_lo, self.i_hi)}
 
     @property
     def outputs(self) -> Mapping[str, Port]:
@@ -149,10 +160,11 @@ class MVAU(Kernel):
 
     def compute(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         rows = stream_rows("i", inputs[0], self.inputs["i"])
-        if self._bound < _EXACT_IN_FLOAT:
-            product = (rows.astype(np.float64) @ self.weights).astype(np.int64)
-        else:
-            product = rows @ self.weights
+        exact = np.float64 if self._bound < _EXACT_IN_FLOAT else np.int64
+        k, n = self.weights.shape
+        vectors = rows.astype(exact).reshape(-1, self.groups, k).swapaxes(0, 1)
+        weights = self.weights.astype(exact).reshape(k, self.groups, -1).swapaxes(0, 1)
+        product = (vectors @ weights).swapaxes(0, 1).reshape(-1, n).astype(np.int64)
         return (product + self.biases,)
 
     @property
@@ -162,9 +174,11 @@ class MVAU(Kernel):
     def timing(self) -> Timing:
         sf, nf = self.synapse_folds, self.neuron_folds
         to = "p" if sf > 1 else "o"
-        issue = [Firing(takes=("i",), gives=(to,), repeat=sf)]
-        if nf > 1:
-            issue.append(Firing(gives=(to,), repeat=sf * (nf - 1)))
+        each = nf // self.groups
+        issue = [Firing(takes=("i",), gives=(to,), repeat=sf)] * self.groups
+        if each > 1:
+            again = Firing(gives=(to,), repeat=sf * (each - 1))
+            issue = [firing for vector in issue for firing in (vector, again)]
         stages = register_stages(self.latency)
         if sf == 1:
             return Timing.of(issue, o=stages)
@@ -178,7 +192,8 @@ class MVAU(Kernel):
         total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
         total += self.multipliers.tree_resources(width, stages)
         biases = self.biases.reshape(-1, self.pe)
-        return total + folding_resources(self.synapse_folds, biases, x, int(width.sum()))
+        sums = int(width.sum())
+        return total + folding_resources(self.synapse_folds, self.groups, biases, x, sums)
 
     def create(self) -> "MVAUComponent":
         return MVAUComponent(self)
@@ -227,7 +242,11 @@ class MVAUComponent(wiring.Component):
             m.d.comb += [self.o.valid.eq(stages.valid), taken.eq(self.o.ready)]
             m.d.comb += [self.o.payload[lane].eq(value) for lane, value in enumerate(sums)]
         else:
-            self._accumulate(m, sums, stages.valid, taken)
+            accumulate(
+                m, self.o, sums, folds=p.synapse_folds, biases=p.biases.reshape(-1, p.pe),
+                shapes=[p.lane_shape(lane) for lane in range(p.pe)],
+                valid=stages.valid, taken=taken,
+            )  # fmt: skip
         return m
 
     def _issue(self, m: Module, fold: Signal, issue: Signal, ready: Signal) -> data.View:
@@ -242,13 +261,16 @@ class MVAUComponent(wiring.Component):
             issue.eq(self.i.valid | ~filling),
             self.i.ready.eq(filling & ready),
         ]
+        each = p.neuron_folds // p.groups
+        neuron = Signal(range(each))
         with m.If(issue & ready):
             m.d.sync += [fold.eq(fold + 1), synapse.eq(synapse + 1)]
             with m.If(synapse == p.synapse_folds - 1):
-                m.d.sync += [synapse.eq(0), filling.eq(0)]
+                last = neuron == each - 1 if p.groups > 1 else fold == p.folds - 1
+                m.d.sync += [synapse.eq(0), filling.eq(last), neuron.eq(Mux(last, 0, neuron + 1))]
             with m.If(fold == p.folds - 1):
-                m.d.sync += [fold.eq(0), filling.eq(1)]
-        if p.neuron_folds == 1:
+                m.d.sync += fold.eq(0)
+        if each == 1:
             return self.i.payload
         layout = p.inputs["i"].payload
         x = Signal(layout)
@@ -261,45 +283,3 @@ class MVAUComponent(wiring.Component):
             x.eq(Mux(filling, self.i.payload.as_value(), read.data.as_value())),
         ]
         return x
-
-    def _accumulate(self, m: Module, sums: list[Value], valid: Signal, taken: Signal) -> None:
-        """The accumulating process: SF sums make one output beat."""
-        p = self.parameters
-        fold = Signal(range(p.synapse_folds))
-        first, last, fire = Signal(init=1), Signal(), Signal()
-        m.d.comb += [
-            last.eq(fold == p.synapse_folds - 1),
-            taken.eq(~last | ~self.o.valid | self.o.ready),
-            fire.eq(valid & taken),
-        ]
-        starts = self._starts(m, fire & last)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(fire):
-            m.d.sync += [fold.eq(fold + 1), first.eq(last)]
-            with m.If(last):
-                m.d.sync += [fold.eq(0), self.o.valid.eq(1)]
-        for lane, item in enumerate(sums):
-            shape = p.lane_shape(lane)
-            total = Signal(shape, name=f"total{lane}")
-            after = Signal(shape, name=f"after{lane}")
-            m.d.comb += after.eq(Mux(first, starts[lane], total) + item)
-            with m.If(fire):
-                m.d.sync += total.eq(after)
-                with m.If(last):
-                    m.d.sync += self.o.payload[lane].eq(after)
-
-    def _starts(self, m: Module, finished: Value) -> list[Value]:
-        """What each accumulator starts from: its neuron's bias."""
-        p = self.parameters
-        shape = element_shape(int(p.biases.min()), int(p.biases.max()))
-        layout = data.ArrayLayout(shape, p.pe)
-        words = pack_words(p.biases.reshape(-1, p.pe), shape.width)
-        m.submodules.biases = rom = Rom(words=words, width=layout.size, memory="logic")
-        neuron, following = Signal(range(p.neuron_folds)), Signal(range(p.neuron_folds))
-        m.d.comb += [following.eq(neuron), rom.address.eq(following), rom.enable.eq(1)]
-        with m.If(finished):
-            m.d.comb += following.eq(Mux(neuron == p.neuron_folds - 1, 0, neuron + 1))
-        m.d.sync += neuron.eq(following)
-        start = data.View(layout, rom.data)
-        return [start[lane] for lane in range(p.pe)]

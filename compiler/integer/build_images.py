@@ -11,7 +11,7 @@ from thresher.compiler.integer.images import GroupedMatMul, Reduce, Repeat, Wind
 from thresher.compiler.integer.overflow import fit
 from thresher.compiler.integer.scope import Scope
 from thresher.compiler.integer.tensor import Reshape, Tensor
-from thresher.compiler.integer.windows import places
+from thresher.rtl.windowplan import places
 
 __all__ = ["ImageBuilder"]
 

@@ -3,22 +3,9 @@
 import numpy as np
 
 from thresher.compiler.integer.images import Window
+from thresher.rtl.windowplan import places
 
-__all__ = ["columns_of", "places", "rows_of"]
-
-
-def places(
-    size: int, kernel: int, stride: int, dilation: int, pads: tuple[int, int], upsample: int
-) -> np.ndarray:
-    """int64 (O, K): the position along an axis of `size` of each of K elements at each of O places.
-
-    -1 where `fill` stands. The formula is that of `Window`; O is 0 where the kernel does not fit.
-    """
-    wide = (size - 1) * upsample + 1
-    count = (wide + sum(pads) - (kernel - 1) * dilation - 1) // stride + 1
-    at = np.arange(max(count, 0))[:, None] * stride + np.arange(kernel) * dilation - pads[0]
-    real = (at >= 0) & (at < wide) & (at % upsample == 0)
-    return np.where(real, at // upsample, -1)
+__all__ = ["columns_of", "rows_of"]
 
 
 def rows_of(node: Window) -> np.ndarray:

@@ -12,13 +12,17 @@ from thresher.rtl.broadcast import BroadcastMVAU
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
 
-__all__ = ["products", "reduce_mvau", "with_broadcast"]
+__all__ = ["products", "reduce_mvau", "with_broadcast", "with_luts"]
 
 
-def reduce_mvau(node: ir.MatMul, pe: int, simd: int, lut: int = 0) -> Kernel:
+def reduce_mvau(node: ir.MatMul | ir.GroupedMatMul, pe: int, simd: int, lut: int = 0) -> Kernel:
     """`simd` inputs a cycle into `pe` adder trees; with `lut`, no product in a DSP."""
+    weights, groups = node.weights, 1
+    if isinstance(node, ir.GroupedMatMul):
+        groups, k, _ = weights.shape
+        weights = weights.swapaxes(0, 1).reshape(k, -1)
     return MVAU(
-        weights=node.weights, bias=node.bias, pe=pe, simd=simd,
+        weights=weights, bias=node.bias, pe=pe, simd=simd, groups=groups,
         i_lo=node.x.lo, i_hi=node.x.hi, multiplier="lut" if lut else "dsp",
     )  # fmt: skip
 
@@ -29,6 +33,17 @@ def broadcast_mvau(node: ir.MatMul, rows: int, lanes: int, lut: int = 0) -> Kern
         weights=node.weights, bias=node.bias, rows=rows, lanes=lanes,
         i_lo=node.x.lo, i_hi=node.x.hi, lut_groups=lut,
     )  # fmt: skip
+
+
+def with_luts(request: Request, node: ir.GroupedMatMul) -> Request:
+    """The request of a grouped product, whose products may be built from LUTs."""
+    groups, k, n = node.weights.shape
+
+    def cycles(folding: Mapping[str, int]) -> int:
+        return groups * (n // folding["pe"]) * (k // folding["simd"])
+
+    flows = (request.allowed, {**request.allowed, "lut": (1,)})
+    return replace(request, dataflows=flows, cycles=cycles)
 
 
 def with_broadcast(request: Request, node: ir.MatMul) -> Request:

@@ -89,9 +89,16 @@ class FusedSpec:
 
 
 Spec = (
-    ir.MatMul | ir.Step | ir.ArgMax | FusedSpec | Order
-    | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
+    ir.MatMul | ir.GroupedMatMul | ir.Step | ir.ArgMax | ir.Window | ir.Reduce | ir.Repeat
+    | FusedSpec | Order | InjectSpec | TapSpec | LoopStateSpec | ConcatSpec | SplitSpec
 )  # fmt: skip
+
+
+_Plain = (
+    ir.MatMul | ir.GroupedMatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax
+    | ir.Window | ir.Reduce | ir.Repeat
+)  # fmt: skip
+"""Nodes that become one item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,19 +167,10 @@ class _Flattener:
                 self.same(node.out, node.x, "Reshape")
             elif isinstance(node, ir.Reorder):
                 self.reorder(node, repeats)
-            elif isinstance(node, ir.Window | ir.GroupedMatMul | ir.Reduce | ir.Repeat):
-                raise ModelError(
-                    node.out.name,
-                    type(node).__name__,
-                    "there is no hardware for convolution, pooling and upsampling yet",
-                    "compile the part of the model that has none",
-                )
             else:
                 self.plain(node, repeats)
 
-    def plain(
-        self, node: ir.MatMul | ir.Binary | ir.Step | ir.Concat | ir.ArgMax, repeats: int
-    ) -> None:
+    def plain(self, node: _Plain, repeats: int) -> None:
         """A node that becomes one item."""
         op = type(node).__name__
         names = [self.find(t, op) for t in node.inputs]
@@ -261,7 +259,7 @@ def _feedback(state: ir.LoopState) -> str:
 def flatten(graph: ir.IntegerGraph) -> FlatGraph:
     """The graph's blocks, inlined.
 
-    :raises ModelError: a node has no hardware, or reads a tensor that is not of its block.
+    :raises ModelError: a node reads a tensor that is not of its block.
     """
     made = _Flattener()
     inputs = tuple(made.new(port.tensor, 1) for port in graph.inputs)

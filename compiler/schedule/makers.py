@@ -1,6 +1,5 @@
 """Kernels for the items of a flat graph, with their folding open."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from math import gcd, lcm
@@ -8,7 +7,7 @@ from math import gcd, lcm
 import numpy as np
 
 from thresher.compiler.integer import ir
-from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast
+from thresher.compiler.schedule.dataflows import reduce_mvau, with_broadcast, with_luts
 from thresher.compiler.schedule.flatten import (
     ConcatSpec,
     FlatGraph,
@@ -19,6 +18,7 @@ from thresher.compiler.schedule.flatten import (
     SplitSpec,
     TapSpec,
 )
+from thresher.compiler.schedule.imagemakers import Made, reduce, repeat, window
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Dataflow, Names, Request
 from thresher.rtl.argmax import Argmax
@@ -49,7 +49,7 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     spec = item.spec
     fast = isinstance(spec, ir.Step) or getattr(spec, "step", None) is not None
     match spec:
-        case ir.MatMul():
+        case ir.MatMul() | ir.GroupedMatMul():
             kind, allowed, make = _matmul(spec)
         case ir.Step():
             kind, allowed, make = _step(spec)
@@ -57,6 +57,12 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
             kind, allowed, make = _elementwise(spec)
         case ir.ArgMax():
             kind, allowed, make = _argmax(spec, "value" in item.outputs)
+        case ir.Window():
+            kind, allowed, make = window(spec)
+        case ir.Reduce():
+            kind, allowed, make = reduce(spec)
+        case ir.Repeat():
+            kind, allowed, make = repeat(spec)
         case Order():
             kind, allowed, make = _order(spec, tensor, item.origin)
         case SplitSpec():
@@ -77,6 +83,8 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     )
     if isinstance(spec, ir.MatMul):
         return with_broadcast(request, spec)
+    if isinstance(spec, ir.GroupedMatMul):
+        return with_luts(request, spec)
     flows: tuple[Dataflow, ...] = (allowed,)
     if isinstance(spec, FusedSpec) and _multiplies(spec):
         flows += ({**allowed, "lut": (1,)},)
@@ -87,19 +95,16 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
 
 def _registered(flat: FlatGraph, stream: str) -> bool:
     """Whether the kernel that gives the stream ends in a register, whatever its folding."""
-    kinds = ir.MatMul | ir.Step | FusedSpec
+    kinds = ir.MatMul | ir.GroupedMatMul | ir.Step | FusedSpec
     return any(stream in i.outputs.values() and isinstance(i.spec, kinds) for i in flat.items)
 
 
-_Made = tuple[str, Mapping[str, tuple[int, ...]], Callable[..., Kernel]]
-
-
-def _matmul(node: ir.MatMul) -> _Made:
-    k, n = node.weights.shape
+def _matmul(node: ir.MatMul | ir.GroupedMatMul) -> Made:
+    k, n = node.weights.shape[-2:]
     return "mvau", {"pe": divisors(n), "simd": divisors(k)}, partial(reduce_mvau, node)
 
 
-def _step(node: ir.Step) -> _Made:
+def _step(node: ir.Step) -> Made:
     def make(lanes: int, fast: int = 0) -> Kernel:
         function, form = _in_stream_order(node, lanes), _FORMS[fast]
         return Step(function=function, lanes=lanes, i_lo=node.x.lo, i_hi=node.x.hi, form=form)
@@ -130,7 +135,7 @@ def _multiplies(spec: FusedSpec) -> bool:
     return spec.binary.op == "mul" and all(np.unique(t).size > 1 for t in constants)
 
 
-def _elementwise(spec: FusedSpec) -> _Made:
+def _elementwise(spec: FusedSpec) -> Made:
     node, step = spec.binary, spec.step
     streams = [
         (t, shift)
@@ -183,7 +188,7 @@ def _widened(f: StepFunction, lo: int, hi: int) -> StepFunction:
     return StepFunction(min(lo, f.lo), max(hi, f.hi), thresholds, f.values)
 
 
-def _argmax(node: ir.ArgMax, value: bool) -> _Made:
+def _argmax(node: ir.ArgMax, value: bool) -> Made:
     x = node.x
 
     def make(lanes: int) -> Kernel:
@@ -198,7 +203,7 @@ def _lanes(*sizes: int) -> dict[str, tuple[int, ...]]:
     return {"lanes": divisors(gcd(*sizes))}
 
 
-def _order(order: Order, x: ir.Tensor, out: ir.Tensor) -> _Made:
+def _order(order: Order, x: ir.Tensor, out: ir.Tensor) -> Made:
     sizes = gcd(order.size, len(order.index))
     lanes = tuple(n for n in divisors(sizes) if order.moves_beats(n))
 
@@ -217,7 +222,7 @@ def _order(order: Order, x: ir.Tensor, out: ir.Tensor) -> _Made:
     return "reorder", {"lanes": lanes}, reorder
 
 
-def _split(spec: SplitSpec, x: ir.Tensor) -> _Made:
+def _split(spec: SplitSpec, x: ir.Tensor) -> Made:
     """A Split, or where all segments are equal and a beat holds whole rounds of them a Deal."""
     lanes_allowed = _lanes(*spec.segments)["lanes"]
     period, chunk, branches = sum(spec.segments), spec.segments[0], len(spec.segments)
@@ -235,7 +240,7 @@ def _split(spec: SplitSpec, x: ir.Tensor) -> _Made:
     return "split", {"lanes": lanes_allowed}, make
 
 
-def _concat(spec: ConcatSpec, xs: list[ir.Tensor]) -> _Made:
+def _concat(spec: ConcatSpec, xs: list[ir.Tensor]) -> Made:
     lo, hi = min(x.lo for x in xs), max(x.hi for x in xs)
 
     def make(lanes: int) -> Kernel:
@@ -245,7 +250,7 @@ def _concat(spec: ConcatSpec, xs: list[ir.Tensor]) -> _Made:
     return "concat", _lanes(*spec.segments), make
 
 
-def _inject(spec: InjectSpec) -> _Made:
+def _inject(spec: InjectSpec) -> Made:
     state = spec.state
 
     def make(lanes: int) -> Kernel:
@@ -257,7 +262,7 @@ def _inject(spec: InjectSpec) -> _Made:
     return "inject", _lanes(row_length(state.shape)), make
 
 
-def _state(spec: LoopStateSpec, final: bool) -> _Made:
+def _state(spec: LoopStateSpec, final: bool) -> Made:
     state = spec.state
 
     def make(lanes: int, fast: int = 0) -> Kernel:
@@ -270,7 +275,7 @@ def _state(spec: LoopStateSpec, final: bool) -> _Made:
     return "state", _lanes(row_length(state.shape)), make
 
 
-def _tap(spec: TapSpec, final: bool) -> _Made:
+def _tap(spec: TapSpec, final: bool) -> Made:
     state = spec.state
 
     def make(lanes: int) -> Kernel:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from thresher.compiler.graph import Node
-from thresher.compiler.integer.windows import places
 from thresher.compiler.streamline.context import Context
+from thresher.rtl.windowplan import places
 
 __all__ = ["Geometry", "geometry", "transposed"]
 

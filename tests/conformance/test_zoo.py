@@ -16,10 +16,11 @@ from zoo.rtl import compiled, random_folding, save, verified
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]  # beside other work too
 
 FOLDINGS = 3
+NETWORKS = 100
 SAMPLES = 12
 
 
-@pytest.mark.parametrize("name", names(rtl=True))
+@pytest.mark.parametrize("name", names())
 def test_automatic_folding_by_command_line(name: str, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     length = load(name).seq_len
@@ -32,7 +33,16 @@ def test_automatic_folding_by_command_line(name: str, tmp_path: Path) -> None:
         assert report["verify"]["reference"]["differing"] == 0  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", names(rtl=True))
+@pytest.mark.parametrize("seed", range(NETWORKS))
+def test_random_networks(seed: int) -> None:
+    """Of up to twelve layers of convolutions and all else that images have; one folding each."""
+    folding = random_folding(f"random_{seed}", seed)
+    outcome = verified(compiled(f"random_{seed}", folding), VerilatorEngine(), SAMPLES, seed)
+    assert outcome.passed, (outcome, folding)
+    assert outcome.equality.differing == 0
+
+
+@pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("seed", range(FOLDINGS))
 def test_random_folding(seed: int, name: str) -> None:
     folding = random_folding(name, seed)

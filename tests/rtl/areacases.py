@@ -20,10 +20,13 @@ from thresher.rtl.kernel import Kernel
 from thresher.rtl.loopstate import LoopState
 from thresher.rtl.mvau import MVAU
 from thresher.rtl.recurrence import Inject, Tap
+from thresher.rtl.reduce import Reduce
 from thresher.rtl.reorder import Reorder
+from thresher.rtl.repeat import Repeat
 from thresher.rtl.route import Concat, Select, Sink, Split
 from thresher.rtl.step import Step
 from thresher.rtl.width import WidthConverter
+from thresher.rtl.window import Window
 
 __all__ = ["COUNTS", "area_cases"]
 
@@ -59,6 +62,16 @@ def _mvau(rng: Rng) -> Kernel:
     return MVAU(
         weights=_weights(rng, k, n, 2), pe=pe, simd=simd, i_lo=lo, i_hi=hi, bias=_bias(rng, n),
         memory=("auto", "logic", "block")[rng.integers(3)],
+    )  # fmt: skip
+
+
+def _mvau_grouped(rng: Rng) -> Kernel:
+    """Of a depthwise convolution, or of groups."""
+    k, n, groups = _one(rng, 4, 9), _one(rng, 1, 1, 2, 4), _one(rng, 3, 8, 32)
+    lo, hi = _interval(rng, 4)
+    return MVAU(
+        weights=_weights(rng, k, groups * n, 4), pe=_one(rng, 1, n), simd=_one(rng, 1, k),
+        groups=groups, i_lo=lo, i_hi=hi, bias=_bias(rng, groups * n),
     )  # fmt: skip
 
 
@@ -243,11 +256,44 @@ def _reorder(rng: Rng) -> Kernel:
     )
 
 
+def _window(rng: Rng) -> Kernel:
+    """Of a convolution, padded or not, or of pooling; in LUTs, or in block RAM if large."""
+    lo, hi = _interval(rng)
+    lanes, groups = _one(rng, 1, 2, 4), _one(rng, 1, 1, 2)
+    size, stride = _one(rng, 2, 3, 3, 5), _one(rng, 1, 1, 2)
+    pad = _one(rng, 0, size // 2)
+    return Window(
+        height=_one(rng, 8, 12, 28), width=_one(rng, 8, 15, 28, 40), kernel=(size, size),
+        channels=lanes * groups * _one(rng, 1, 2, 5), groups=groups, lanes=lanes,
+        strides=(stride, stride), pads=(pad,) * 4, lo=lo, hi=hi,
+    )  # fmt: skip
+
+
+def _reduce(rng: Rng) -> Kernel:
+    lo, hi = _interval(rng)
+    lanes = _one(rng, 1, 2, 4)
+    return Reduce(
+        op=("max", "sum")[rng.integers(2)], count=_one(rng, 4, 9, 49),
+        channels=lanes * _one(rng, 1, 3, 16, 40), lanes=lanes, lo=lo, hi=hi,
+    )  # fmt: skip
+
+
+def _repeat(rng: Rng) -> Kernel:
+    lo, hi = _interval(rng)
+    lanes = _one(rng, 1, 2, 4)
+    rows, columns = [(1, 2), (2, 2), (2, 1), (3, 3)][rng.integers(4)]
+    return Repeat(
+        width=_one(rng, 7, 16, 40), channels=lanes * _one(rng, 1, 3, 16), rows=rows,
+        columns=columns, lanes=lanes, lo=lo, hi=hi,
+    )  # fmt: skip
+
+
 COUNTS: Mapping[Callable[[Rng], Kernel], int] = {
-    _mvau: 9, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2, _step_narrow: 4,
-    _step_channels: 5, _step_offsets: 2, _elementwise: 7, _elementwise_constant: 5, _argmax: 3,
-    _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4, _loop_state: 3, _inject: 2, _tap: 1,
-    _route: 3, _select: 1, _sink: 1, _reorder: 4,
+    _mvau: 9, _mvau_grouped: 5, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2,
+    _step_narrow: 4, _step_channels: 5, _step_offsets: 2, _elementwise: 7,
+    _elementwise_constant: 5, _argmax: 3, _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4,
+    _loop_state: 3, _inject: 2, _tap: 1,
+    _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6, _reduce: 5, _repeat: 5,
 }  # fmt: skip
 """How many are drawn of each kind."""
 

@@ -12,8 +12,10 @@ from thresher.rtl.fifo import Fifo
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
 from thresher.rtl.reorder import Reorder
+from thresher.rtl.repeat import Repeat
 from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
+from thresher.rtl.window import Window
 
 
 def weights(k: int, n: int) -> np.ndarray:
@@ -38,6 +40,18 @@ KERNELS: dict[str, Kernel] = {
     "broadcast": BroadcastMVAU(weights=weights(6, 8), rows=4, lanes=2, i_lo=-8, i_hi=7),
     "step": step(),
     "reorder": reorder(),
+    "window": Window(
+        height=4,
+        width=3,
+        channels=2,
+        lanes=1,
+        kernel=(2, 2),
+        pads=(1, 0, 0, 1),
+        fill=3,
+        lo=-2,
+        hi=1,
+    ),
+    "repeat": Repeat(width=3, channels=1, rows=2, columns=2, lanes=1, lo=-2, hi=1),
     "fifo": Fifo(depth=5, lanes=2, lo=-8, hi=7),
     "fifo of a power of two": Fifo(depth=4, lanes=1, lo=0, hi=1),
 }
@@ -53,7 +67,7 @@ def test_values_and_cycles_in_every_style(name: str, rng: np.random.Generator) -
         check_kernel(bound, rng, periods=40 if isinstance(kernel, Fifo) else 4)
 
 
-@pytest.mark.parametrize("name", ["fifo", "fifo of a power of two", "reorder"])
+@pytest.mark.parametrize("name", ["fifo", "fifo of a power of two", "reorder", "window", "repeat"])
 def test_a_written_memory_moves_the_same_beats_everywhere(
     name: str, rng: np.random.Generator
 ) -> None:

@@ -76,6 +76,52 @@ def test_model_and_cycles(
     check_kernel(kernel, rng, inputs={"i": rows})
 
 
+@settings(max_examples=15)
+@given(
+    fold=st.tuples(*[st.integers(1, 3)] * 4),
+    groups=st.integers(1, 4),
+    bias=st.booleans(),
+    memory=st.sampled_from(["logic", "block"]),
+)
+def test_groups(fold: tuple[int, int, int, int], groups: int, bias: bool, memory: str) -> None:
+    """Vector g of a period is multiplied by the weights of its group."""
+    pe, simd, nf, sf = fold
+    rng = np.random.default_rng([*fold, groups])
+    k, n = simd * sf, pe * nf
+    weights = rng.integers(-8, 8, (k, groups * n))
+    biases = rng.integers(-300, 300, groups * n) if bias else None
+    kernel = MVAU(
+        weights=weights, pe=pe, simd=simd, groups=groups, i_lo=-8, i_hi=7, bias=biases,
+        memory=memory,
+    )  # fmt: skip
+    inputs = random_inputs(kernel, 3, rng)
+    parts = [
+        MVAU(weights=w, pe=n, simd=k, i_lo=-8, i_hi=7, bias=b)
+        for w, b in zip(
+            np.split(weights, groups, axis=1), np.split(kernel.biases, groups), strict=True
+        )
+    ]
+    wanted = [
+        naive(p, x) for p, x in zip(parts, np.split(inputs["i"], groups, axis=1), strict=True)
+    ]
+    np.testing.assert_array_equal(kernel.compute(inputs["i"])[0], np.concatenate(wanted, axis=1))
+    check_kernel(kernel, rng, inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"groups": 0}, "groups must be at least 1, not 0"),
+        ({"groups": 4}, "groups must divide the 6 columns of weights, not 4"),
+        ({"pe": 3}, "pe must divide the N = 2 columns of weights of each group, not 3"),
+    ],
+)
+def test_groups_are_refused(change: dict[str, int], words: str) -> None:
+    parameters = {"pe": 1, "simd": 1, "groups": 3, "i_lo": 0, "i_hi": 1} | change
+    with pytest.raises(ValueError, match=words):
+        MVAU(weights=np.ones((2, 6), int), **parameters)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("weight", [-1, 0, 1])
 @pytest.mark.parametrize("fold", [(2, 3, 1, 1), (2, 3, 2, 1), (2, 3, 2, 2)])

@@ -6,14 +6,18 @@
 import pytest
 
 from thresher.sim.verilator import VerilatorEngine
-from zoo import load, names
-from zoo.rtl import compiled, random_folding, verified
+from zoo import names
+from zoo.rtl import compiled, drawn, random_folding, verified
 
 SLICE = [
     "lstm", "lstm_column", "lstm_init_raw", "lstm_bidirectional_init", "lstm_wide_state_init",
     "cifg_float_scales", "gru_before", "gru_gemm_captured", "rnn_tanh", "stacked_rnn_gru",
     "qonnx_lstm", "finn_mlp_argmax", "mlp", "mlp_turned", "qonnx_trunc",
+    "conv", "conv_8bit", "conv_dilated", "residual", "max_pool", "global_average_pool", "resize",
+    "conv_separable", "conv_grouped", "conv_transpose", "inception", "unet", "conv_rows_lstm",
+    "conv_lstm",
 ]  # fmt: skip
+RANDOM = [f"random_{seed}" for seed in (2, 5, 8, 10, 12)]
 SAMPLES = 12
 
 
@@ -21,7 +25,7 @@ def test_the_slice_is_of_the_zoo() -> None:
     assert set(SLICE) <= set(names())
 
 
-@pytest.mark.parametrize("name", SLICE)
+@pytest.mark.parametrize("name", SLICE + RANDOM)
 def test_hardware_equals_the_model_file(name: str) -> None:
     """Without and with stalls; latency and interval as predicted."""
     model = compiled(name, random_folding(name, seed=7, products=2))
@@ -30,5 +34,5 @@ def test_hardware_equals_the_model_file(name: str) -> None:
     assert outcome.samples == SAMPLES
     assert outcome.stalled
     assert outcome.latency == model.design.predicted.latency
-    if load(name).pow2:
+    if drawn(name).pow2:
         assert outcome.equality.differing == 0

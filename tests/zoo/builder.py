@@ -24,7 +24,6 @@ class ZooModel:
     :param seq_len: the value for `--seq-len` where the sequence axis is symbolic, else None.
     :param pow2: every scale is a power of two, so E2 allows no difference at all.
     :param output_bits: width of the first output's codes where it ends in a quantiser.
-    :param rtl: there is hardware for all of it.
     """
 
     name: str
@@ -33,7 +32,6 @@ class ZooModel:
     seq_len: int | None = None
     pow2: bool = True
     output_bits: int | None = None
-    rtl: bool = True
 
     @property
     def standard(self) -> bool:

@@ -50,7 +50,7 @@ def model(
 
     built = b.model(name, opset=opset)
     output_bits = made.q.bits if made.q else None
-    return ZooModel(name, built, inputs, None, pow2, output_bits, rtl=False)
+    return ZooModel(name, built, inputs, None, pow2, output_bits)
 
 
 _STEPS: dict[str, Any] = {"shape": (5, 2, 5, 6)}

@@ -111,16 +111,14 @@ MODELS: dict[str, Callable[[], ZooModel]] = {
 }
 
 
-def names(prefix: str = "", standard: bool | None = None, rtl: bool | None = None) -> list[str]:
+def names(prefix: str = "", standard: bool | None = None) -> list[str]:
     """Names of the models; by default all.
 
     :param prefix: only those that start so.
     :param standard: only those that onnxruntime can run (True), or cannot (False).
-    :param rtl: only those that there is hardware for (True), or is none yet (False).
     """
     found = [name for name in MODELS if name.startswith(prefix)]
-    found = [n for n in found if standard is None or load(n).standard == standard]
-    return [n for n in found if rtl is None or load(n).rtl == rtl]
+    return [n for n in found if standard is None or load(n).standard == standard]
 
 
 @cache

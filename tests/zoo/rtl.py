@@ -19,17 +19,25 @@ from thresher.gen.options import CompileOptions
 from thresher.sim.engine import Engine
 from thresher.sim.inputs import random_inputs
 from thresher.sim.verify import Verification, verify
+from zoo.builder import ZooModel
 from zoo.models import load
+from zoo.random_networks import random_network
 
-__all__ = ["compiled", "random_folding", "save", "streamlined", "verified"]
+__all__ = ["compiled", "drawn", "random_folding", "save", "streamlined", "verified"]
 
 Folding = Mapping[str, Mapping[str, int]]
+
+
+def drawn(name: str) -> ZooModel:
+    """A zoo model, or "random_N", the random convolutional network of seed N."""
+    kind, _, seed = name.rpartition("_")
+    return random_network(int(seed)) if kind == "random" else load(name)
 
 
 def save(name: str, folder: Path) -> Path:
     """The file of a zoo model."""
     path = folder / f"{name}.onnx"
-    onnx.save(load(name).model, path)
+    onnx.save(drawn(name).model, path)
     return path
 
 
@@ -37,13 +45,13 @@ def streamlined(name: str) -> IntegerGraph:
     """A zoo model on integers."""
     with tempfile.TemporaryDirectory() as folder:
         graph = import_model(save(name, Path(folder)))
-    return streamline(graph, seq_len=load(name).seq_len).graph
+    return streamline(graph, seq_len=drawn(name).seq_len).graph
 
 
 def compiled(name: str, folding: Folding | None = None, interleave: int = 1) -> Compiled:
     """A zoo model, compiled; folded automatically where no folding is given."""
     options = CompileOptions(
-        seq_len=load(name).seq_len, folding=folding or {}, interleave=interleave
+        seq_len=drawn(name).seq_len, folding=folding or {}, interleave=interleave
     )
     with tempfile.TemporaryDirectory() as folder:
         return compile_model(save(name, Path(folder)), options)

@@ -23,7 +23,7 @@ from thresher.compiler.integer.ir import (
     Window,
 )
 from thresher.compiler.integer.text import to_text
-from thresher.compiler.integer.windows import places
+from thresher.rtl.windowplan import places
 
 
 def graph_of(b: Builder, x: Tensor, y: Tensor) -> IntegerGraph:

@@ -1,0 +1,58 @@
+"""An area estimate for a line buffer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.utils import ceil_log2
+
+from thresher.rtl.kernel import Port, Resources
+from thresher.rtl.lutram import ram_resources
+from thresher.rtl.rom import column_resources
+from thresher.rtl.windowplan import WindowPlan, axis_table
+
+__all__ = ["window_resources"]
+
+
+def window_resources(plan: WindowPlan, i: Port, o: Port, bound: str) -> Resources:
+    """The estimate: memory, counters, tables of both axes, two counters of tokens, addresses."""
+    rows, columns, bits = plan.rows, plan.columns, ceil_log2(plan.depth)
+    writes = _counters((rows.size, columns.size, plan.pixel))
+    behind = _counters((rows.count, columns.count, plan.pixel))
+    total = writes + behind + _counters(plan.shape)
+    for axis, unit in ((rows, columns.count * plan.pixel), (columns, plan.pixel)):
+        total += _table(axis_table(axis, unit, plan.depth))
+        total += _table((axis.kept + 2 * axis.completes).tolist())
+        total += _table((axis.waits + 2 * axis.releases).tolist())
+        total += _table(axis.starts.astype(int).tolist())
+    level = plan.tokens.bit_length()
+    total += Resources(lut=3 * level + 10, ff=2 * level + 4)
+    # the writer's address, the image's base, the row, the column and their sum
+    base = bits - _zeros(plan.kept, bits)
+    row = bits - min(_zeros(plan.kept, bits), _zeros(columns.count * plan.pixel, bits))
+    group = ceil_log2(plan.pixel) if plan.groups > 1 else 0
+    inner = bits if plan.pixel > 1 else 0
+    total += Resources(
+        lut=bits + base + 2 * row + inner + group, ff=2 * bits + base + row + group + 6
+    )
+    total += ram_resources(plan.depth, i.width * i.lanes, bound)
+    if bound == "lutram":
+        return total + Resources(ff=o.width * o.lanes)
+    return total + Resources(lut=o.width * o.lanes if plan.fills else 0, ff=int(plan.fills))
+
+
+def _counters(sizes: Sequence[int]) -> Resources:
+    """Nested counters: a LUT or two a bit, and what tells the end."""
+    bits = [ceil_log2(size) for size in sizes if size > 1]
+    return Resources(lut=sum(b + 1 for b in bits), ff=sum(bits))
+
+
+def _zeros(value: int, bits: int) -> int:
+    """Of so many bits those at the bottom that are 0."""
+    return min(bits, (value & -value).bit_length() - 1)
+
+
+def _table(words: Sequence[int]) -> Resources:
+    """A table in LUTs without a register."""
+    width = max(1, max(words).bit_length())
+    bits = np.array(words)[:, None] >> np.arange(width) & 1
+    return Resources(lut=column_resources(bits.astype(bool)).lut)

@@ -1,0 +1,224 @@
+"""The hardware of a line buffer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from thresher.rtl.elastic import elastic_stages
+from thresher.rtl.fifo import FifoControl
+from thresher.rtl.kernel import Port
+from thresher.rtl.rom import RAM_STYLE
+from thresher.rtl.windowplan import WindowPlan, axis_table
+
+__all__ = ["WindowComponent"]
+
+
+def _table(m: Module, name: str, words: Sequence[int], index: Value) -> Value:
+    """The word at this index."""
+    if len(set(words)) == 1:
+        return Const(words[0])
+    shape = unsigned(max(words).bit_length())
+    m.submodules[name] = rom = memory.Memory(shape=shape, depth=len(words), init=list(words))
+    port = rom.read_port(domain="comb")
+    m.d.comb += port.addr.eq(index)
+    return port.data
+
+
+def _counters(
+    m: Module, names: Sequence[str], sizes: Sequence[int], advance: Value,
+    start: Sequence[int] | None = None,
+) -> tuple[list[Signal], list[Value]]:  # fmt: skip
+    """Nested counters, the last one innermost; and for each whether it and all inside it end.
+
+    :param start: after the reset.
+    """
+    counters = [
+        Signal(range(size), name=name, init=at)
+        for name, size, at in zip(names, sizes, start or [0] * len(sizes), strict=True)
+    ]
+    ends: list[Value] = []
+    inside: Value = Const(1)
+    for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
+        end = Signal(name=f"{counter.name}_end")
+        m.d.comb += end.eq(inside & (counter == size - 1))
+        with m.If(advance & inside):
+            m.d.sync += counter.eq(Mux(counter == size - 1, 0, counter + 1))
+        ends.append(end)
+        inside = end
+    return counters, ends[::-1]
+
+
+class _Writer(wiring.Component):
+    """Where the beats of an image go, and what they wait for and tell.
+
+    Out: `keep`, the beat is written; `takes`, it waits for a release; `gives`, a place waits for
+    it; `address`. In: `advance`, the next beat follows.
+    """
+
+    def __init__(self, plan: WindowPlan) -> None:
+        self._plan = plan
+        super().__init__(
+            {"advance": In(1), "keep": Out(1), "takes": Out(1), "gives": Out(1),
+             "address": Out(range(plan.depth))}
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        p, m = self._plan, Module()
+        sizes = (p.rows.size, p.columns.size, p.pixel)
+        (row, column, _), ends = _counters(m, ("row", "column", "beat"), sizes, self.advance)
+        flags = [
+            _table(m, f"{name}_flags", (axis.kept + 2 * axis.completes).tolist(), at)
+            for name, axis, at in (("row", p.rows, row), ("column", p.columns, column))
+        ]
+        store = Signal()
+        # The same counters, in kept beats and `depth` behind: what lies there now.
+        kept = (p.rows.count, p.columns.count, p.pixel)
+        behind = [int(n) for n in np.unravel_index(-p.depth % p.kept, kept)]
+        names = ("old_row", "old_column", "old_beat")
+        (old_row, old_column, old_beat), _ = _counters(m, names, kept, store, behind)
+        starts = [
+            _table(m, f"{name}_starts", axis.starts.astype(int).tolist(), at)
+            for name, axis, at in (("row", p.rows, old_row), ("column", p.columns, old_column))
+        ]
+        row_flags, column_flags = (Value.cast(f) | Const(0, 2) for f in flags)
+        m.d.comb += [
+            self.keep.eq(row_flags[0] & column_flags[0]),
+            self.gives.eq(row_flags[1] & column_flags[1] & ends[2]),
+            self.takes.eq(self.keep & (old_beat == 0) & starts[0][0] & starts[1][0]),
+            store.eq(self.advance & self.keep),
+        ]
+        with m.If(store):
+            m.d.sync += self.address.eq(self.address + 1)
+        return m
+
+
+class _Reader(wiring.Component):
+    """Which beats places see.
+
+    Out: `waits`, the beat is a place's first and waits for a pixel; `releases`, it is its last and
+    pixels are no longer needed; `row` and `column`, whose sum is the address; `fill`, the beat is
+    the fill. In: `advance`, the next beat follows.
+    """
+
+    def __init__(self, plan: WindowPlan) -> None:
+        self._plan = plan
+        super().__init__(
+            {"advance": In(1), "waits": Out(1), "releases": Out(1), "fill": Out(1),
+             "row": Out(range(plan.depth)), "column": Out(range(plan.depth))}
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        p, m = self._plan, Module()
+        names = ("place_row", "place_column", "group", "kernel_row", "kernel_column", "beat")
+        counters, ends = _counters(m, names, p.shape, self.advance)
+        oh, ow, _, kh, kw, beat = counters
+        bits = ceil_log2(p.depth)
+        tables, flags = [], []
+        for name, axis, unit, outer, inner in (
+            ("row", p.rows, p.columns.count * p.pixel, oh, kh),
+            ("column", p.columns, p.pixel, ow, kw),
+        ):
+            index = Cat(inner, outer) if axis.at.shape[1] > 1 else outer
+            words = axis_table(axis, unit, p.depth)
+            tables.append(Value.cast(_table(m, f"{name}_table", words, index)) | Const(0, bits + 1))
+            marks = (axis.waits + 2 * axis.releases).tolist()
+            found = _table(m, f"{name}_places", marks, outer)
+            flags.append(Value.cast(found) | Const(0, 2))
+        base, group, first = Signal(bits), Signal(range(p.pixel)), Signal(init=1)
+        with m.If(self.advance):
+            m.d.sync += first.eq(ends[2])
+            with m.If(ends[0]):
+                m.d.sync += base.eq(base + p.kept)
+            with m.If(ends[3]):
+                m.d.sync += group.eq(Mux(ends[2], 0, group + p.shape[-1]))
+        m.d.comb += [
+            self.waits.eq(first & flags[0][0] & flags[1][0]),
+            self.releases.eq(ends[2] & flags[0][1] & flags[1][1]),
+            self.fill.eq(tables[0][bits] | tables[1][bits]),
+            self.row.eq(tables[0][:bits] + base),
+            self.column.eq(tables[1][:bits] + group + beat),
+        ]
+        return m
+
+
+class WindowComponent(wiring.Component):
+    """Images in on `i`, at each place of the kernel what it sees out on `o`; see `Window`.
+
+    A memory holds the pixels from the oldest that is needed to the newest, and goes round. A
+    place's first beat comes 3 cycles after its last pixel is taken; beats follow without a gap, as
+    long as pixels come fast enough, also from image to image. `i` is ready while there is room;
+    room is made behind each place. Fills are made, not waited for. Rows and columns that no
+    place sees are taken and dropped. Reset drops everything.
+    """
+
+    def __init__(self, plan: WindowPlan, i: Port, o: Port, fill: int, bound: str) -> None:
+        self._plan, self._i, self._o, self._fill, self._bound = plan, i, o, fill, bound
+        super().__init__({"i": In(i.signature), "o": Out(o.signature)})
+
+    def elaborate(self, platform: object) -> Module:
+        p, m = self._plan, Module()
+        m.submodules.writer = writer = _Writer(p)
+        m.submodules.reader = reader = _Reader(p)
+        m.submodules.ready = ready = FifoControl(p.tokens)
+        m.submodules.free = free = FifoControl(p.tokens, p.free)
+        token = Signal()
+        stages = elastic_stages(m, count=2, i_valid=token, o_ready=self.o.ready)
+        row, column = (
+            Signal.like(part, name=f"{part.name}_at") for part in (reader.row, reader.column)
+        )
+        fill, releases, read = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~writer.takes | free.o_valid),
+            writer.advance.eq(self.i.valid & self.i.ready),
+            free.o_ready.eq(self.i.valid & writer.takes),
+            ready.i_valid.eq(writer.advance & writer.gives),  # never full, see `tokens`
+            token.eq(~reader.waits | ready.o_valid),
+            reader.advance.eq(token & stages.ready),
+            ready.o_ready.eq(stages.ready & reader.waits),
+            read.eq(stages.valids[0] & stages.enables[1]),
+            free.i_valid.eq(read & releases),
+            self.o.valid.eq(stages.valid),
+        ]
+        with m.If(stages.enables[0]):
+            m.d.sync += [row.eq(reader.row), column.eq(reader.column)]
+            m.d.sync += [fill.eq(reader.fill), releases.eq(reader.releases)]
+        self._memory(m, writer, (row + column)[: len(row)], fill, read)
+        return m
+
+    def _memory(
+        self, m: Module, writer: _Writer, address: Value, fill: Signal, read: Signal
+    ) -> None:
+        """The pixels, and the register of `o`: in LUTRAM it is beside the memory, else in it."""
+        in_lutram = self._bound == "lutram"
+        m.submodules.storage = storage = memory.Memory(
+            shape=self._i.payload.size, depth=self._plan.depth, init=[],
+            attrs={"ram_style": RAM_STYLE[self._bound]},
+        )  # fmt: skip
+        write = storage.write_port()
+        port = storage.read_port(domain="comb" if in_lutram else "sync")
+        m.d.comb += [
+            write.addr.eq(writer.address),
+            write.data.eq(Value.cast(self.i.payload)),
+            write.en.eq(writer.advance & writer.keep),
+            port.addr.eq(address),
+        ]
+        lanes = [Value.cast(port.data).word_select(k, self._i.width) for k in range(self._i.lanes)]
+        if self._i.element.signed:
+            lanes = [lane.as_signed() for lane in lanes]
+        if in_lutram:
+            for lane, value in enumerate(lanes):
+                with m.If(read):
+                    m.d.sync += self.o.payload[lane].eq(value)
+                    with m.If(fill):
+                        m.d.sync += self.o.payload[lane].eq(self._fill)
+            return
+        filled = Signal()
+        m.d.comb += port.en.eq(read)
+        with m.If(read):
+            m.d.sync += filled.eq(fill)
+        for lane, value in enumerate(lanes):
+            m.d.comb += self.o.payload[lane].eq(Mux(filled, self._fill, value))
