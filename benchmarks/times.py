@@ -39,7 +39,7 @@ _TURNS = recurrent(
 OTHERS = (
     (
         "C1b", "two LSTMs in both directions and a linear layer, 63 kernels within 12,000 LUT, "
-        "40 DSP and 10 BRAM36", _TWO, ("--budget", "lut=12000,dsp=40,bram=10"), 20,
+        "40 DSP and 10 BRAM36", _TWO, ("--budget", "lut=12000,dsp=40,bram=10"), 30,
     ),
     (
         "C1c", "an LSTM (6 -> 8), 16 sequences taking turns", _TURNS, ("--interleave", "16"), 5,
