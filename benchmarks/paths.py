@@ -19,6 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "rtl")]
 import numpy as np  # noqa: E402
 from amaranth.lib import wiring  # noqa: E402
 from figures import Figure  # noqa: E402
+from imagepaths import image_kernels  # noqa: E402
 from stepcases import activation, requantise, requantise_channels  # noqa: E402
 
 from thresher.gen.synth import SynthResult, synthesise_all  # noqa: E402
@@ -222,7 +223,8 @@ def _routes() -> Iterator[tuple[str, _Item]]:
 
 def kernels() -> dict[str, _Item]:
     """What is looked at, by name."""
-    return {n: k for group in (_products, _steps, _elementwise, _routes) for n, k in group()}
+    groups = (_products, _steps, _elementwise, _routes, image_kernels)
+    return {n: k for group in groups for n, k in group()}
 
 
 def design_kernels(name: str) -> dict[str, _Item]:

@@ -25,14 +25,14 @@ def window_resources(plan: WindowPlan, i: Port, o: Port, bound: str) -> Resource
         total += _table((axis.waits + 2 * axis.releases).tolist())
         total += _table(axis.starts.astype(int).tolist())
     level = plan.tokens.bit_length()
-    total += Resources(lut=3 * level + 10, ff=2 * level + 4)
+    total += Resources(lut=3 * level + 16, ff=2 * level + 4)
     # the writer's address, the image's base, the row, the column and their sum
     base = bits - _zeros(plan.kept, bits)
     row = bits - min(_zeros(plan.kept, bits), _zeros(columns.count * plan.pixel, bits))
     group = ceil_log2(plan.pixel) if plan.groups > 1 else 0
     inner = bits if plan.pixel > 1 else 0
     total += Resources(
-        lut=bits + base + 2 * row + inner + group, ff=2 * bits + base + row + group + 6
+        lut=bits + base + 2 * row + inner + group, ff=3 * bits + base + row + group + 12
     )
     total += ram_resources(plan.depth, i.width * i.lanes, bound)
     if bound == "lutram":

@@ -68,32 +68,56 @@ class _Writer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         p, m = self._plan, Module()
-        sizes = (p.rows.size, p.columns.size, p.pixel)
-        (row, column, _), ends = _counters(m, ("row", "column", "beat"), sizes, self.advance)
+        sizes, kept = (
+            (p.rows.size, p.columns.size, p.pixel),
+            (p.rows.count, p.columns.count, p.pixel),
+        )
+        # Counters are a beat ahead of the flags, which are registers.
+        keep, takes, gives = self._first()
+        start = _at(1, sizes)
+        (row, column, _), ends = _counters(m, ("row", "column", "beat"), sizes, self.advance, start)
         flags = [
             _table(m, f"{name}_flags", (axis.kept + 2 * axis.completes).tolist(), at)
             for name, axis, at in (("row", p.rows, row), ("column", p.columns, column))
         ]
-        store = Signal()
+        row_flags, column_flags = (Value.cast(f) | Const(0, 2) for f in flags)
+        kept_next = Signal()
+        m.d.comb += kept_next.eq(row_flags[0] & column_flags[0])
         # The same counters, in kept beats and `depth` behind: what lies there now.
-        kept = (p.rows.count, p.columns.count, p.pixel)
-        behind = [int(n) for n in np.unravel_index(-p.depth % p.kept, kept)]
         names = ("old_row", "old_column", "old_beat")
-        (old_row, old_column, old_beat), _ = _counters(m, names, kept, store, behind)
+        (old_row, old_column, old_beat), _ = _counters(
+            m, names, kept, self.advance & kept_next, _at(keep - p.depth, kept)
+        )
         starts = [
             _table(m, f"{name}_starts", axis.starts.astype(int).tolist(), at)
             for name, axis, at in (("row", p.rows, old_row), ("column", p.columns, old_column))
         ]
-        row_flags, column_flags = (Value.cast(f) | Const(0, 2) for f in flags)
-        m.d.comb += [
-            self.keep.eq(row_flags[0] & column_flags[0]),
-            self.gives.eq(row_flags[1] & column_flags[1] & ends[2]),
-            self.takes.eq(self.keep & (old_beat == 0) & starts[0][0] & starts[1][0]),
-            store.eq(self.advance & self.keep),
-        ]
-        with m.If(store):
+        for flag, init, following in (
+            (self.keep, keep, kept_next),
+            (self.takes, takes, kept_next & (old_beat == 0) & starts[0][0] & starts[1][0]),
+            (self.gives, gives, row_flags[1] & column_flags[1] & ends[2]),
+        ):
+            register = Signal(init=init, name=f"{flag.name}_now")
+            m.d.comb += flag.eq(register)
+            with m.If(self.advance):
+                m.d.sync += register.eq(following)
+        with m.If(self.advance & self.keep):
             m.d.sync += self.address.eq(self.address + 1)
         return m
+
+    def _first(self) -> tuple[int, int, int]:
+        """What an image's first beat is: kept, waiting for a release, waited for by a place."""
+        rows, columns = self._plan.rows, self._plan.columns
+        keep = bool(rows.kept[0] and columns.kept[0])
+        gives = bool(rows.completes[0] and columns.completes[0]) and self._plan.pixel == 1
+        row, column, beat = _at(-self._plan.depth, (rows.count, columns.count, self._plan.pixel))
+        takes = keep and beat == 0 and bool(rows.starts[row] and columns.starts[column])
+        return int(keep), int(takes), int(gives)
+
+
+def _at(number: int, sizes: Sequence[int]) -> list[int]:
+    """Where nested counters of these sizes are after so many beats."""
+    return [int(n) for n in np.unravel_index(number % int(np.prod(sizes)), tuple(sizes))]
 
 
 class _Reader(wiring.Component):
@@ -165,28 +189,32 @@ class WindowComponent(wiring.Component):
         m.submodules.reader = reader = _Reader(p)
         m.submodules.ready = ready = FifoControl(p.tokens)
         m.submodules.free = free = FifoControl(p.tokens, p.free)
-        token = Signal()
+        issue, read = Signal(), Signal()
+        row, column = Signal.like(reader.row), Signal.like(reader.column)
+        waits, ends, fills, known = Signal(), Signal(), Signal(), Signal()
+        token = known & (~waits | ready.o_valid)
         stages = elastic_stages(m, count=2, i_valid=token, o_ready=self.o.ready)
-        row, column = (
-            Signal.like(part, name=f"{part.name}_at") for part in (reader.row, reader.column)
-        )
-        fill, releases, read = Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(~writer.takes | free.o_valid),
             writer.advance.eq(self.i.valid & self.i.ready),
             free.o_ready.eq(self.i.valid & writer.takes),
             ready.i_valid.eq(writer.advance & writer.gives),  # never full, see `tokens`
-            token.eq(~reader.waits | ready.o_valid),
-            reader.advance.eq(token & stages.ready),
-            ready.o_ready.eq(stages.ready & reader.waits),
+            issue.eq(token & stages.ready),
+            ready.o_ready.eq(issue & waits),
+            reader.advance.eq(issue | ~known),
             read.eq(stages.valids[0] & stages.enables[1]),
-            free.i_valid.eq(read & releases),
             self.o.valid.eq(stages.valid),
         ]
+        # What the next beat needs is looked up a cycle ahead, before any pixel can be there.
+        m.d.sync += known.eq(1)
+        with m.If(reader.advance):
+            m.d.sync += [row.eq(reader.row), column.eq(reader.column), waits.eq(reader.waits)]
+            m.d.sync += [fills.eq(reader.fill), ends.eq(reader.releases)]
+        address, fill, releases = Signal.like(reader.row), Signal(), Signal()
         with m.If(stages.enables[0]):
-            m.d.sync += [row.eq(reader.row), column.eq(reader.column)]
-            m.d.sync += [fill.eq(reader.fill), releases.eq(reader.releases)]
-        self._memory(m, writer, (row + column)[: len(row)], fill, read)
+            m.d.sync += [address.eq(row + column), fill.eq(fills), releases.eq(ends)]
+        m.d.comb += free.i_valid.eq(read & releases)
+        self._memory(m, writer, address, fill, read)
         return m
 
     def _memory(
