@@ -65,6 +65,8 @@ def _products() -> Iterator[tuple[str, _Item]]:
         "folded 8x8": (64, 16, 8, 4, 8, _W8, True),
         "folded 8x8, SF 1": (16, 16, 8, 4, 16, _W8, True),
         "folded 4x4": (32, 16, 4, 4, 4, (-8, 7), False),
+        "folded 8x8, SIMD 3": (18, 8, 8, 1, 3, _W8, False),
+        "folded 8x8, SIMD 4": (24, 8, 8, 1, 4, _W8, False),
         "serial 8x8": (128, 64, 8, 1, 1, _W8, True),
     }
     for name, (k, n, bits, pe, simd, ends, biased) in reduce.items():

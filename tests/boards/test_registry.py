@@ -1,7 +1,6 @@
 """Boards by name, and what each knows about itself."""
 
 import importlib.util
-import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from amaranth.build.res import ResourceError
 
 from thresher.boards import platforms, registry
 from thresher.boards.board import Board, Link
+from thresher.boards.host.registers import CORE, DMA
 from thresher.boards.registry import BOARDS, get_board
 from thresher.boards.vivado.build import make_project
 from thresher.boards.vivado.project import script
@@ -136,7 +136,7 @@ def test_every_board_has_a_page(board: Board, repo: Path) -> None:
 def test_the_processor_s_addresses_are_told(repo: Path) -> None:
     page = (repo / "docs" / "boards" / "zcu104.md").read_text()
     design = script("block_design.tcl").decode()
-    found = re.findall(r"-offset (0xA\w+) -range 0x(\w+)", design)
-    assert len(found) == 2
-    for start, size in found:
-        assert f"{start[:6]}_{start[6:]}, {int(size, 16) // 1024} KiB" in page
+    for name, (start, size) in (("core", CORE), ("dma", DMA)):
+        digits = f"{start:08X}"
+        assert f"0x{digits[:4]}_{digits[4:]}, {size // 1024} KiB" in page
+        assert f"-offset ${name}_base -range ${name}_size" in design
