@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 
 from thresher.compiler.integer import ir
-from thresher.compiler.schedule.bounds import least
 from thresher.compiler.schedule.patterns import divisors
 from thresher.compiler.schedule.requests import Dataflow, Request
 from thresher.rtl.broadcast import BroadcastMVAU
@@ -93,7 +92,7 @@ def _lanes(request: Request, rows: int, allowed: Collection[int], k: int, n: int
     for lanes in sorted(prompt or allowed):
         assert request.cycles is not None
         folding = {"rows": rows, "lanes": lanes}
-        here = request.cycles(folding), least(request.kernel(folding)).dsp
+        here = request.cycles(folding), request.kernel(folding).resources().dsp
         if not any(a <= here[0] and b <= here[1] for a, b in found.values()):
             found[lanes] = here
     return set(found)
