@@ -1,5 +1,8 @@
 """Pipelined sums: a tree of adders, two levels a register stage, each as narrow as it can be.
 
+Of products that DSP blocks make, the first level is a stage alone: the block adds two products
+itself, and no adder of LUTs fits behind that one.
+
 The interval of every partial sum is exact, taken fold by fold; above the width of the whole sum
 all is cut off, as sums modulo 2**width stay right.
 """
@@ -114,11 +117,19 @@ def _next_level(level: list[Term], width: int, *, made: bool = True) -> list[Ter
     return pairs + level[2 * len(pairs) :]
 
 
-def levels_of(count: int, stages: int) -> list[int]:
-    """Levels of adders in each stage; a single one, where their number is odd, comes first."""
+def levels_of(count: int, stages: int, *, after_dsp: bool = False) -> list[int]:
+    """Levels of adders in each stage.
+
+    A single one, where their number is odd, comes first.
+
+    :param stages: at least so many; those to spare have no level.
+    :param after_dsp: the summands are products of DSP blocks, so that a single one comes first in
+        any case.
+    """
     depth = (count - 1).bit_length()
-    levels = [depth % _LEVELS_A_STAGE] if depth % _LEVELS_A_STAGE else []
-    levels += [_LEVELS_A_STAGE] * (depth // _LEVELS_A_STAGE)
+    first = 1 if after_dsp and depth else depth % _LEVELS_A_STAGE
+    pairs, last = divmod(depth - first, _LEVELS_A_STAGE)
+    levels = [1] * first + [_LEVELS_A_STAGE] * pairs + [1] * last
     return levels + [0] * (stages - len(levels))
 
 
@@ -127,9 +138,9 @@ def tree_stages(terms: Sequence[Term]) -> int:
     return stages_of(len(leaves(terms)))
 
 
-def stages_of(count: int) -> int:
+def stages_of(count: int, *, after_dsp: bool = False) -> int:
     """Register stages that the sum of so many terms needs, of which not all are subtracted."""
-    return len(levels_of(max(1, count), 0))
+    return len(levels_of(max(1, count), 0, after_dsp=after_dsp))
 
 
 def widths(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
@@ -141,16 +152,23 @@ def widths(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
 
 
 def sum_terms(
-    m: Module, terms: Sequence[Term], *, width: int, enables: Sequence[Signal], name: str
+    m: Module,
+    terms: Sequence[Term],
+    *,
+    width: int,
+    enables: Sequence[Signal],
+    name: str,
+    after_dsp: bool = False,
 ) -> Term:
     """Add the sum of `terms`, modulo 2**width, to `m`.
 
     :param enables: one per register stage, as `elastic_stages` gives them; at least
-        `tree_stages(terms)`, and stages to spare come last.
+        `stages_of` the terms, and stages to spare come last.
+    :param after_dsp: see `levels_of`.
     :returns: the sum, in the last stage's register.
     """
     level = leaves(terms)
-    for stage, levels in enumerate(levels_of(len(level), len(enables))):
+    for stage, levels in enumerate(levels_of(len(level), len(enables), after_dsp=after_dsp)):
         for _ in range(levels):
             level = _next_level(level, width)
         registered = []

@@ -132,7 +132,7 @@ class Multipliers:
         """Register stages of the deepest tree."""
         if self.folds == 1:
             return max(tree_stages(plan) for plan in self._plans)
-        return stages_of(int(self._counts.max()))
+        return stages_of(int(self._counts.max()), after_dsp=self.dsp > 0)
 
     def tree_resources(self, width: np.ndarray, stages: int) -> Resources:
         """The estimate for the trees of all PEs.
@@ -153,6 +153,7 @@ class Multipliers:
             total += forest_resources(
                 lo[at].transpose(1, 2, 0), hi[at].transpose(1, 2, 0),
                 width=width[pes], stages=stages, in_dsp=self.in_dsp,
+                after_dsp=self.dsp > 0,
             )  # fmt: skip
         return total
 

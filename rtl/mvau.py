@@ -235,6 +235,7 @@ class MVAUComponent(wiring.Component):
                 width=p.lane_shape(lane).width,
                 enables=stages.enables[split:],
                 name=f"sum{lane}",
+                after_dsp=p.multipliers.dsp > 0,
             ).value
             for lane in range(p.pe)
         ]

@@ -109,13 +109,20 @@ def trees_resources(
 
 
 def forest_resources(
-    lo: np.ndarray, hi: np.ndarray, *, width: np.ndarray, stages: int, in_dsp: bool
+    lo: np.ndarray,
+    hi: np.ndarray,
+    *,
+    width: np.ndarray,
+    stages: int,
+    in_dsp: bool,
+    after_dsp: bool,
 ) -> Resources:
     """The estimate for trees of equally many products each, none shifted, subtracted or shared.
 
     :param lo: int64 (trees, terms, folds), the least values; there may be no term.
     :param width: int64 (trees,), of the sums.
     :param in_dsp: DSP blocks make the products, and the first level of sums themselves.
+    :param after_dsp: see `thresher.rtl.addertree.levels_of`.
     """
     if lo.shape[1] == 0:
         lo = hi = np.zeros((len(width), 1, 1), np.int64)
@@ -125,7 +132,7 @@ def forest_resources(
         return int(np.minimum(found, width[:, None]).sum())
 
     lut = ff = 0
-    for stage, levels in enumerate(levels_of(lo.shape[1], stages)):
+    for stage, levels in enumerate(levels_of(lo.shape[1], stages, after_dsp=after_dsp)):
         for step in range(levels):
             pairs = lo.shape[1] // 2
             lo, hi = (
