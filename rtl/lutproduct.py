@@ -120,18 +120,23 @@ def _cut(value: Value, shape: Shape) -> Value:
 def _rows(m: Module, a: Value, b: Value, ends: tuple[Interval, Interval], name: str) -> list[_Sum]:
     """A row per digit of b, the first one with what the last one lacks."""
     most = 2 * max(abs(end) for end in ends[0])
+    width = len(a) + (1 if a.shape().signed else 2)
+    wide = Signal(width, name=f"{name}_factor")
+    m.d.comb += wide.eq(a)
     rows = []
     for k in range(_digits(ends[1])):
         below, even, odd = (_bit(b, n) for n in (2 * k - 1, 2 * k, 2 * k + 1))
-        double = (even == below) & (odd != even)
-        single = even ^ below
-        negative = odd & ~(even & below)
-        width = len(a) + (1 if a.shape().signed else 2)
-        bits = [
-            ((single & _bit(a, n)) | (double & _bit(a, n - 1))) ^ negative for n in range(width)
+        once, twice, negative = (
+            Signal(name=f"{name}_{part}{k}") for part in ("once", "twice", "negative")
+        )
+        m.d.comb += [
+            once.eq(even ^ below),
+            twice.eq((even == below) & (odd != even)),
+            negative.eq(odd & ~(even & below)),
         ]
         row = Signal(Shape(width, True), name=f"{name}_row{k}")
-        m.d.comb += row.eq(Cat(*bits))
+        multiple = (once.replicate(width) & wide) | (twice.replicate(width) & wide << 1)
+        m.d.comb += row.eq(multiple ^ negative.replicate(width))
         rows.append(_Sum(row, -most - 1, most, 1, negative))
     last = len(rows) - 1
     first = _incremented(rows[0].value, 2 * last, rows[last].borrow)
@@ -156,11 +161,9 @@ def _incremented(row: Value, at: int, more: Value) -> Value:
     if len(high) > _WITHOUT_CHAIN:
         total = Cat(*high).as_signed() + Cat(more, Const(0, 1)).as_signed()
         return Cat(*low, total[: len(high)]).as_signed()
-    carry = more
-    for k, bit in enumerate(high):
-        high[k] = bit ^ carry
-        carry = carry & bit
-    return Cat(*low, *high).as_signed()
+    top = Cat(*high)
+    carries = Cat(more, *(more & top[:k].all() for k in range(1, len(high))))
+    return Cat(*low, top ^ carries).as_signed()
 
 
 def _joined(level: list[_Sum]) -> list[_Sum]:

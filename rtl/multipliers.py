@@ -174,11 +174,12 @@ class Multipliers:
             return [self._terms(pe, inputs, Const(int(b))) for pe, b in enumerate(biases)]
         word, inputs = self._fetch(m, inputs, fold, enables)
         enables = enables[self._fetch_latency :]
+        weights = self._weights_of(m, word)
         result = []
         for pe in range(pes):
             products: list[Value] = [Const(0)] * simd
             for lane in np.flatnonzero(self.weights[:, pe].any(axis=0)).tolist():
-                factors, name = (inputs[lane], word.weights[pe][lane]), f"product{pe}_{lane}"
+                factors, name = (inputs[lane], weights[pe][lane]), f"product{pe}_{lane}"
                 if self.multiplier == "lut":
                     products[lane] = lut_product(
                         m, *factors, ends=self._factors, enables=enables, name=name
@@ -194,6 +195,21 @@ class Multipliers:
                     bias = _register(m, bias, shape, enable, f"bias{pe}_{k}")
             result.append(self._terms(pe, products, bias))
         return result
+
+    def _weights_of(self, m: Module, word: data.View) -> list[list[Signal]]:
+        """Each weight of a word as a signal of its own, first cut by PE.
+
+        Whatever uses a part of a word makes Amaranth go over all of it.
+        """
+        _, pes, simd = self.weights.shape
+        found = []
+        for pe in range(pes):
+            row = Signal(data.ArrayLayout(_shape(self.weights), simd), name=f"weights{pe}")
+            m.d.comb += row.eq(word.weights[pe])
+            mine = [Signal(_shape(self.weights), name=f"weight{pe}_{k}") for k in range(simd)]
+            m.d.comb += [weight.eq(row[k]) for k, weight in enumerate(mine)]
+            found.append(mine)
+        return found
 
     @cached_property
     def _words(self) -> list[int]:
