@@ -1,6 +1,6 @@
 """One folding of one kernel: what it takes, and the same with its memory elsewhere."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -123,15 +123,17 @@ class Row:
     figures: tuple[int, ...]
 
 
-def undominated(choices: Iterable[Choice], limits: Limits) -> list[Row]:
+def undominated(choices: Iterable[Choice], limits: Limits, known: Sequence[Row] = ()) -> list[Row]:
     """Those within the limits that no other one beats in area and all limited resources.
 
     By area; of equals the one of the fewest cycles. A choice is estimated only where its lower
     bounds leave it open.
+
+    :param known: what this gave for other choices, which are among them too.
     """
     keys = sorted(limits)
     most = (1 << 62, *(limits[key] for key in keys))
-    found: list[Row] = []
+    found = list(known)
     for choice in sorted(choices, key=lambda c: (area(c.least), c.cycles)):
         if choice.as_rule:
             continue

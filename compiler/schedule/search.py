@@ -46,7 +46,7 @@ class Space:
     ) -> None:
         self.lowered, self.capacity, self.fifos = lowered, capacity, fifos
         self._moved: dict[tuple[int, bool, bool], list[Choice]] = {}
-        self._rows: dict[tuple[object, ...], list[Row]] = {}
+        self._rows: dict[tuple[object, ...], dict[int, list[Row]]] = {}
         self.choices = {
             name: self._choices(request, fixed.get(name))
             for name, request in lowered.requests.items()
@@ -89,13 +89,16 @@ class Space:
             c for c in self.choices[name]
             if c.cycles <= budget and dataflow in (None, c.dataflow)
         ]  # fmt: skip
-        if "dsp" not in limits and any(not c.lut for c in found):
+        without = "dsp" not in limits and any(not c.lut for c in found)
+        if without:
             found = [c for c in found if not c.lut]
-        key = name, dataflow, len(found), tuple(sorted(limits.items()))
-        if key not in self._rows:
-            moved = (d for c in found for d in (c, *self.moved(c, limits)))
-            self._rows[key] = undominated(moved, limits)
-        return self._rows[key]
+        known = self._rows.setdefault((name, dataflow, without, *sorted(limits.items())), {})
+        if len(found) not in known:
+            # what other choices beat within fewer cycles they beat within more
+            fewer = max((n for n in known if n < len(found)), default=0)
+            moved = (d for c in found[fewer:] for d in (c, *self.moved(c, limits)))
+            known[len(found)] = undominated(moved, limits, known.get(fewer, ()))
+        return known[len(found)]
 
     def cheapest(
         self,

@@ -88,24 +88,18 @@ class Tables:
 
 
 def _longer(rows: np.ndarray, kind: str, times: np.ndarray, channel: int) -> np.ndarray:
-    """The stretches of puts or takes laid out anew, one of them longer."""
-    counts, starts, sizes = rows[f"{kind}s"], rows[f"{kind}_at"].copy(), rows[f"{kind}_mask"] + 1
-    longer = sizes.copy()
-    longer[channel] *= 4
-    ends = np.cumsum(longer)
-    found = np.zeros(ends[-1], np.int64)
-    for k, (start, size, new, end) in enumerate(
-        zip(starts.tolist(), sizes.tolist(), longer.tolist(), ends.tolist(), strict=True)
-    ):
-        old = times[start : start + size]
-        if new == size:
-            found[end - new : end] = old
-        else:  # beat k goes from k mod size to k mod new
-            first = max(0, int(counts[k]) - size)
-            beats = np.arange(first, first + size)
-            found[end - new + beats % new] = old[beats % size]
-    rows[f"{kind}_at"], rows[f"{kind}_mask"] = ends - longer, longer - 1
-    return found
+    """The stretches of puts or takes, one of them longer and behind all others."""
+    start, size = int(rows[f"{kind}_at"][channel]), int(rows[f"{kind}_mask"][channel]) + 1
+    end = int((rows[f"{kind}_at"] + rows[f"{kind}_mask"]).max()) + 1
+    new = 4 * size
+    if end + new > len(times):  # twice as long, so that this is seldom
+        times = np.concatenate([times, np.zeros(end + new, np.int64)])
+    # beat k goes from k mod size to k mod new
+    first = max(0, int(rows[f"{kind}s"][channel]) - size)
+    beats = np.arange(first, first + size)
+    times[end + beats % new] = times[start + beats % size]
+    rows[f"{kind}_at"][channel], rows[f"{kind}_mask"][channel] = end, new - 1
+    return times
 
 
 def tables(plan: Plan, before: Tables | None = None) -> tuple[Tables, dict[int, int]]:
