@@ -231,22 +231,6 @@ def test_fused_behind_a_product(rng: np.random.Generator) -> None:
         check_kernel(kernel, rng, periods=40)
 
 
-@pytest.mark.parametrize("tie", [0, 1])
-@pytest.mark.parametrize("shifts", [(1, 0), (3, 1), (5, 3, 4), (2, 2, 6)])
-def test_channels_apart_by_powers_of_two(shifts: tuple[int, ...], tie: int) -> None:
-    """Of every argument: small factors need no cut, and one offset may do for all channels."""
-    lo, hi = -300, 291
-    rows = [
-        [min((k << s) + (1 << s >> 1) + tie, hi + 1) for k in range(31)] for s in shifts
-    ]  # fmt: skip
-    f = StepFunction(lo, hi, np.array(rows), np.arange(32)[None]).minimal()
-    kernel = Step(function=f, lanes=1, form="affine")
-    assert isinstance(kernel.pipeline, MultiplyStep)
-    values = np.repeat(np.arange(lo, hi + 1)[:, None], len(shifts), axis=1)
-    got = simulate(kernel, {"i": values}).outputs["o"]
-    np.testing.assert_array_equal(got, kernel.compute(values)[0])
-
-
 def test_equal_functions_share_a_pipeline() -> None:
     one, two = requantise(1 / 99.5), requantise(1 / 99.5)
     assert step_pipeline(one, lanes=1) is step_pipeline(two, lanes=1)
