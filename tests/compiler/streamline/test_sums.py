@@ -4,6 +4,7 @@ Float weights lie on the coarsest grid that holds them: 0.75 and 0 are codes 1 a
 """
 
 import numpy as np
+import onnx
 import pytest
 
 from thresher.compiler.errors import ModelError
@@ -14,7 +15,7 @@ from thresher.sim.equality import compare_with_reference
 from zoo.builder import Builder, Quantiser
 
 
-def sum_of_products(weights: tuple[object, object], op: str):
+def sum_of_products(weights: tuple[object, object], op: str) -> onnx.ModelProto:
     """op(x U, x V) of float weights, quantised."""
     b = Builder("qonnx")
     x = b.quant(b.input("x", [1, 2]), Quantiser(5, 0.125))
