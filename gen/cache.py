@@ -16,7 +16,7 @@ from pathlib import Path
 
 from thresher.compiler.errors import ThresherError
 
-__all__ = ["cache_root", "cached", "content_key", "locked"]
+__all__ = ["cache_root", "cached", "content_key", "kept", "locked"]
 
 
 def cache_root() -> Path:
@@ -57,6 +57,12 @@ def locked(kind: str, key: str) -> Iterator[Path]:
         yield folder
 
 
+def kept(kind: str, key: str) -> Path | None:
+    """The folder of this entry, or None where it has not been built."""
+    entry = cache_root() / kind / key
+    return entry if entry.is_dir() else None
+
+
 def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """The folder of this entry, built first where it is absent.
 
@@ -65,9 +71,9 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     :param build: fills the empty folder that it is given; when it raises, nothing is kept.
     :raises ThresherError: when the cache cannot be written.
     """
-    entry = cache_root() / kind / key
-    if entry.is_dir():
+    if entry := kept(kind, key):
         return entry
+    entry = cache_root() / kind / key
     with locked(kind, key) as folder:
         if not entry.is_dir():
             made = Path(tempfile.mkdtemp(prefix=f".{key[:16]}-", dir=folder))

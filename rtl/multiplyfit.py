@@ -9,7 +9,8 @@ A DSP48E1 multiplies 18 by 25 signed bits. Where argument and factors have more,
 
 The two products in the middle are small, since `part` and `top` are as great as they can be: they
 are a few conditional additions. The lowest 1 of the last operand keeps Yosys from leaving out the
-lower bits of the last addition, and so from making it outside of the DSP.
+lower bits of the last addition, and so from making it outside of the DSP. It stands in a bit of its
+own: `part`, `top` and the zeros at the end of b are greater than low + below.
 
 f only rises, so it is proven by looking at both sides of each step, as `thresher.rtl.affinefit`
 says.
@@ -55,9 +56,9 @@ class Split:
 
     @property
     def unit(self) -> int:
-        """All of f is a multiple of 2**unit."""
+        """What is added to the large product is a multiple of 2**unit, but for its lowest 1."""
         ends = ([self.part] if self.below else []) + ([self.top] if self.low else [])
-        return min(ends, default=0)
+        return min(ends, default=1)
 
     def product(self, m: int, a: np.ndarray) -> np.ndarray:
         """f(a) - b, int64."""
@@ -133,7 +134,7 @@ def _splits(width: int, bits: int) -> Iterator[Split]:
         parts = range(max(0, bits - 12), bits - 2) if below else [0]
         tops = range(max(0, width - 8), width - 1) if low else [0]
         cuts += [Split(width, bits, low, below, part, top) for part in parts for top in tops]
-    fitting = (c for c in cuts if c.unit >= c.low + c.below)
+    fitting = (c for c in cuts if c.unit > c.low + c.below)
     yield from sorted(fitting, key=lambda c: c.luts)
 
 

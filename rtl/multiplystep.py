@@ -130,7 +130,7 @@ class MultiplyStep(StepPipeline):
         by = register(m, factor[split.low :], enables[0], f"{name}_factor")
         product = register(m, high * by, enables[1], f"{name}_product")
         width = self.plan.s - scale + shape.width
-        rest = self._rest(m, a, word, enables, name)
+        rest = signed_argument(self._rest(m, a, word, enables, name), inverted=False)
         rest = Cat(Const(1, 1), rest[1:width]).as_signed()
         rest = register(m, rest, enables[1], f"{name}_rest")
         total = register(m, (product + rest)[:width], enables[2], f"{name}_sum")

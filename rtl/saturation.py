@@ -33,7 +33,7 @@ def saturated(
         result = Mux(value > hi, hi, result)
     if limits[0] < lo:
         result = Mux(value < lo, lo, result)
-    bits = result[: pipeline.shape.width]
+    bits = signed_argument(result, inverted=False)[: pipeline.shape.width]
     return register(m, bits.as_signed() if pipeline.shape.signed else bits, enable, name)
 
 

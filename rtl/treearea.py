@@ -68,7 +68,7 @@ class _Count:
 def _luts(a: _Summand, b: _Summand, width: int) -> int:
     """LUTs of the lowest `width` bits of a sum; of a constant, for the bits that are 1."""
     if a.constant is not None:
-        bits = width - b.term.shift
+        bits = max(0, width - b.term.shift)
         ones = ((a.constant >> b.term.shift) & ((1 << bits) - 1)).bit_count()
         return bits if b.term.negative else ones
     op = "add" if a.term.negative == b.term.negative else "rsub" if a.term.negative else "sub"

@@ -120,6 +120,10 @@ class SimTop:
         """The top's Verilog, the same that goes to every engine and board."""
         return to_verilog(self.create(), self.name)
 
+    def cycles(self, frames: int) -> int:
+        """About how many cycles so many frames take at full rate; these are the least."""
+        return frames * max(p.port.beats for p in (*self.inputs, *self.outputs))
+
     def arrays(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The inputs as int64 arrays (N, elements), checked.
 

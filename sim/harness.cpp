@@ -1,21 +1,24 @@
 // Drives a Verilated top: every stream port at once, one pass of the loop a clock cycle.
 //
-// The generated "ports.h" names the ports: THRESHER_INPUTS(X) and THRESHER_OUTPUTS(X) call
-// X(index, name, member prefix, payload bits) for each. Files in the working folder, by index:
-// in<k>.bin (payload words) and gate<k>.bin (pattern) are read, out<k>.bin and time<k>.bin written.
-// On stdout it reports its progress in thousandths; the last line says how it ended.
+// It is compiled once for all tops, which it knows through "top.h". Files in the working folder, by
+// index of the port: in<k>.bin (payload words) and gate<k>.bin (pattern) are read, out<k>.bin and
+// time<k>.bin written. On stdout it reports its progress in thousandths; the last line says how it
+// ended.
 
-#include "Vtop.h"
-#include "ports.h"
-#include "signals.h"
+#include "top.h"
 
 #include <chrono>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
+
+// A signal of 1, 2, 4, 8 or more bytes is copied from and to the first bytes of 32-bit words.
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "payloads must be little-endian");
 
 namespace {
 
@@ -46,15 +49,15 @@ template <class T> void write_file(const std::string& name, const std::vector<T>
 }
 
 struct Stream {
-    const char* name;
-    int index, bits;
+    Port port;
+    int index;
     size_t words, expected = 0;
     std::vector<uint8_t> gate;
     size_t phase = 0;
     std::vector<int64_t> times;
 
-    Stream(const char* name_, int index_, int bits_)
-        : name(name_), index(index_), bits(bits_), words((bits_ + 31) / 32),
+    Stream(const Port& port_, int index_)
+        : port(port_), index(index_), words((port_.bits + 31) / 32),
           gate(read_file<uint8_t>("gate" + std::to_string(index_) + ".bin")) {}
     bool open() {
         if (gate.empty()) return true;
@@ -63,13 +66,16 @@ struct Stream {
         return bit;
     }
     bool done() const { return times.size() == expected; }
+    void state(bool valid, bool ready) const {
+        std::printf(" %s:%zu:%zu:%d:%d", port.name, times.size(), expected, valid, ready);
+    }
 };
 
 struct Source : Stream {
     std::vector<uint32_t> data, junk;
     bool offered = false, stale = true;
 
-    Source(const char* name_, int index_, int bits_) : Stream(name_, index_, bits_), junk(words) {
+    Source(const Port& port_, int index_) : Stream(port_, index_), junk(words) {
         data = read_file<uint32_t>("in" + std::to_string(index_) + ".bin");
         expected = data.size() / words;
         times.reserve(expected);
@@ -83,22 +89,23 @@ struct Source : Stream {
     // While no beat is offered the payload holds the next beat with every bit wrong.
     const uint32_t* wrong() {
         for (size_t k = 0; k < words; ++k) junk[k] = done() ? ~0u : ~data[times.size() * words + k];
-        if (bits % 32) junk[words - 1] &= (1u << bits % 32) - 1;
+        if (port.bits % 32) junk[words - 1] &= (1u << port.bits % 32) - 1;
         return junk.data();
     }
-    template <class P> void drive(P& payload, CData& valid) {
+    void put(const uint32_t* beat) { std::memcpy(port.payload, beat, port.size); }
+    void drive() {
         const bool allowed = open();
         if (!offered && allowed && !done()) {
             offered = true;
-            put(payload, &data[times.size() * words]);
+            put(&data[times.size() * words]);
         } else if (!offered && stale) {
-            put(payload, wrong());
+            put(wrong());
         }
         stale = false;
-        valid = offered;
+        *port.valid = offered;
     }
-    bool observe(int64_t cycle, bool ready) {
-        if (!offered || !ready) return false;
+    bool observe(int64_t cycle) {
+        if (!offered || !*port.ready) return false;
         times.push_back(cycle);
         offered = false;
         stale = true;
@@ -110,8 +117,8 @@ struct Sink : Stream {
     std::vector<uint32_t> data, now, held, probe;
     bool drains, waiting = false, was_valid = false;
 
-    Sink(const char* name_, int index_, int bits_, size_t beats, bool drains_)
-        : Stream(name_, index_, bits_), now(words), held(words), probe(words), drains(drains_) {
+    Sink(const Port& port_, int index_, size_t beats, bool drains_)
+        : Stream(port_, index_), now(words), held(words), probe(words), drains(drains_) {
         expected = beats;
         data.reserve(beats * words);
         times.reserve(beats);
@@ -122,20 +129,23 @@ struct Sink : Stream {
         phase = 0;
         waiting = false;
     }
-    template <class P> bool observe(int64_t cycle, const P& payload, bool valid, bool ready) {
-        if (!valid) {
-            if (waiting) broken(cycle, name, "withdrew a beat that waited");
+    void get(std::vector<uint32_t>& beat) const {
+        std::memcpy(beat.data(), port.payload, port.size);
+    }
+    bool observe(int64_t cycle) {
+        if (!*port.valid) {
+            if (waiting) broken(cycle, port.name, "withdrew a beat that waited");
             return false;
         }
-        get(payload, now.data());
-        if (waiting && now != held) broken(cycle, name, "changed a beat that waited");
-        waiting = !ready;
+        get(now);
+        if (waiting && now != held) broken(cycle, port.name, "changed a beat that waited");
+        waiting = !*port.ready;
         if (waiting) {
             held = now;
             return false;
         }
         if (done()) {
-            if (drains) broken(cycle, name, "gave a beat too many");
+            if (drains) broken(cycle, port.name, "gave a beat too many");
             return true;
         }
         times.push_back(cycle);
@@ -146,28 +156,34 @@ struct Sink : Stream {
 
 struct Bench {
     VerilatedContext context;
-    Vtop top{&context};
+    std::unique_ptr<Top> top;
     std::vector<Source> sources;
     std::vector<Sink> sinks;
     int64_t cycle = 0, idle = 0;
     bool strict = false;
     std::chrono::steady_clock::time_point spoken = std::chrono::steady_clock::now();
 
+    // What nothing initialises starts with random values of this seed.
+    explicit Bench(int seed) {
+        context.randReset(2);
+        context.randSeed(seed);
+        top = make_top(context);
+    }
     void rise() {
-        top.clk = 1;
-        top.eval();
+        *top->clk = 1;
+        top->eval();
     }
     void settle() {
-        top.clk = 0;
-        top.eval();
+        *top->clk = 0;
+        top->eval();
     }
     void reset(int cycles) {
-        top.rst = 1;
+        *top->rst = 1;
         for (int k = 0; k < cycles; ++k) {
             settle();
             rise();
         }
-        top.rst = 0;
+        *top->rst = 0;
         for (auto& source : sources) source.restart();
         for (auto& sink : sinks) sink.restart();
         cycle = idle = 0;
@@ -180,42 +196,28 @@ struct Bench {
     // With every ready inverted first: neither valid nor payload may follow it.
     void check_valids() {
         settle();
-#define X(k, port, member, bits) \
-        sinks[k].was_valid = top.member##valid; \
-        if (top.member##valid) get(top.member##payload, sinks[k].probe.data()); \
-        top.member##ready = !top.member##ready;
-        THRESHER_OUTPUTS(X)
-#undef X
-        settle();
-#define X(k, port, member, bits) \
-        if (sinks[k].was_valid != bool(top.member##valid)) \
-            broken(cycle, port, "lets valid depend on ready"); \
-        if (top.member##valid) { \
-            get(top.member##payload, sinks[k].now.data()); \
-            if (sinks[k].now != sinks[k].probe) \
-                broken(cycle, port, "lets its payload depend on ready"); \
+        for (auto& sink : sinks) {
+            sink.was_valid = *sink.port.valid;
+            if (sink.was_valid) sink.get(sink.probe);
+            *sink.port.ready = !*sink.port.ready;
         }
-        THRESHER_OUTPUTS(X)
-#undef X
+        settle();
+        for (auto& sink : sinks) {
+            if (sink.was_valid != bool(*sink.port.valid))
+                broken(cycle, sink.port.name, "lets valid depend on ready");
+            if (!sink.was_valid) continue;
+            sink.get(sink.now);
+            if (sink.now != sink.probe)
+                broken(cycle, sink.port.name, "lets its payload depend on ready");
+        }
     }
     void step() {
         bool moved = false;
-#define X(k, port, member, bits) \
-        sources[k].drive(top.member##payload, top.member##valid);
-        THRESHER_INPUTS(X)
-#undef X
-#define X(k, port, member, bits) top.member##ready = sinks[k].open() != strict;
-        THRESHER_OUTPUTS(X)
-#undef X
+        for (auto& source : sources) source.drive();
+        for (auto& sink : sinks) *sink.port.ready = sink.open() != strict;
         if (strict) check_valids(); else settle();
-#define X(k, port, member, bits) moved |= sources[k].observe(cycle, top.member##ready);
-        THRESHER_INPUTS(X)
-#undef X
-#define X(k, port, member, bits) \
-        moved |= sinks[k].observe( \
-            cycle, top.member##payload, top.member##valid, top.member##ready);
-        THRESHER_OUTPUTS(X)
-#undef X
+        for (auto& source : sources) moved |= source.observe(cycle);
+        for (auto& sink : sinks) moved |= sink.observe(cycle);
         rise();
         ++cycle;
         idle = moved ? 0 : idle + 1;
@@ -233,16 +235,8 @@ struct Bench {
     }
     [[noreturn]] void stuck() {
         std::printf("stuck %" PRId64, cycle);
-#define X(k, port, member, bits) \
-        std::printf(" %s:%zu:%zu:%d:%d", port, sources[k].times.size(), sources[k].expected, \
-                    int(sources[k].offered), int(top.member##ready));
-        THRESHER_INPUTS(X)
-#undef X
-#define X(k, port, member, bits) \
-        std::printf(" %s:%zu:%zu:%d:%d", port, sinks[k].times.size(), sinks[k].expected, \
-                    int(top.member##valid), int(top.member##ready));
-        THRESHER_OUTPUTS(X)
-#undef X
+        for (const auto& source : sources) source.state(source.offered, *source.port.ready);
+        for (const auto& sink : sinks) sink.state(*sink.port.valid, *sink.port.ready);
         std::printf("\n");
         std::exit(1);
     }
@@ -255,18 +249,13 @@ struct Bench {
 int main(int argc, char** argv) {
     const auto argument = [&](int k) { return k < argc ? std::atoll(argv[k]) : 0; };
     const int64_t timeout = argument(1), reset_at = argument(2);
-    Bench bench;
-    bench.context.randReset(2);
-    bench.context.randSeed(static_cast<int>(argument(4)) + 1);
+    Bench bench(static_cast<int>(argument(4)) + 1);
     bench.strict = argument(3);
-#define X(k, port, member, bits) bench.sources.emplace_back(port, k, bits);
-    THRESHER_INPUTS(X)
-#undef X
-    const int inputs = static_cast<int>(bench.sources.size());
-#define X(k, port, member, bits) \
-    bench.sinks.emplace_back(port, inputs + k, bits, argument(6 + k), argument(5));
-    THRESHER_OUTPUTS(X)
-#undef X
+    int index = 0;
+    for (const auto& port : bench.top->inputs) bench.sources.emplace_back(port, index++);
+    for (size_t k = 0; k < bench.top->outputs.size(); ++k)
+        bench.sinks.emplace_back(
+            bench.top->outputs[k], index++, argument(6 + static_cast<int>(k)), argument(5));
     bench.reset(2);
     if (reset_at >= 0) {
         while (bench.cycle < reset_at) bench.step();

@@ -28,6 +28,12 @@ class _CompiledTop(SimTop):
         assert self.compiled is not None
         return self.compiled.verilog
 
+    def cycles(self, frames: int) -> int:
+        """As predicted."""
+        assert self.compiled is not None
+        predicted = self.compiled.design.predicted
+        return predicted.latency + (frames - 1) * predicted.interval
+
 
 def top_of(compiled: Compiled) -> SimTop:
     """The top of a compiled model; a frame is as many samples as the design takes at once."""

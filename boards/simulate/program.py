@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from thresher.boards.host.errors import LinkError
-from thresher.sim.verilator import build_program
+from thresher.sim.verilate import build_program
 
 __all__ = ["Program"]
 
@@ -22,7 +22,7 @@ class Program:
 
     def __init__(self, verilog: str, top: str, harness: str, arguments: Sequence[int]) -> None:
         package = files("thresher.boards.simulate")
-        headers = {"bench.h": (package / "bench.h").read_text()}
+        headers = {name: (package / name).read_text() for name in ("bench.h", "signals.h")}
         path = build_program(verilog, top, (package / harness).read_text(), headers)
         self._process = subprocess.Popen(
             [str(path), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

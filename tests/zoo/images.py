@@ -128,16 +128,22 @@ class Images:
 
     def linear(self, x: Image, classes: int) -> Image:
         """Flatten and MatMul."""
+        if len(x.shape) > 2:
+            flat = self.b.op("Flatten", x.name, axis=1)
+            x = Image(flat, (1, int(np.prod(x.shape))), x.q)
+        return self.matmul(x, classes)
+
+    def matmul(self, x: Image, columns: int) -> Image:
+        """A product over the last axis."""
         q = x.q
         assert q is not None
-        features = int(np.prod(x.shape))
+        features = x.shape[-1]
         top = 2 ** (self.bits - 1) - 1
-        codes = self.rng.integers(-top, top, (features, classes), endpoint=True)
+        codes = self.rng.integers(-top, top, (features, columns), endpoint=True)
         spread = q.scale * q.hi * 0.55 * np.sqrt(features * top * (top + 1) / 3)
         scale = scale_for(1.0 / spread, 1, True) if self.pow2 else 0.97 / spread
-        flat = self.b.op("Flatten", x.name, axis=1) if len(x.shape) > 2 else x.name
         w = self.b.weight(codes, scale, self.bits, self.weights)
-        return Image(self.b.op("MatMul", flat, w), (1, classes))
+        return Image(self.b.op("MatMul", x.name, w), (*x.shape[:-1], columns))
 
     # -- elementwise
 

@@ -1,4 +1,4 @@
-"""Random convolutional networks that mix all operators, power-of-two scales: no difference allowed.
+"""Random networks that mix all operators, power-of-two scales: no difference allowed.
 
 `random_network(seed)` is the same for equal seeds. Its shapes are small, so that RTL of it can be
 simulated too.
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from zoo.builder import Arrays, Builder, ZooModel
-from zoo.images import Image, Images
+from zoo.builder import Arrays, ZooModel
+from zoo.images import Image
+from zoo.random_layers import Grower
 from zoo.recurrent import draw
 
 __all__ = ["DIALECTS", "random_network"]
@@ -20,20 +21,13 @@ DIALECTS = ("qcdq", "qonnx", "finn")
 _MOST = 700  # elements of a tensor
 
 
-class _Network:
+class _Network(Grower):
     """A network that grows; every tensor in `pool` is on the grid of its quantiser."""
 
     def __init__(self, seed: int, dialect: str, flat: bool) -> None:
-        self.rng = rng = np.random.default_rng(seed)
-        self.b = Builder("qcdq" if dialect == "qcdq" else "qonnx")
-        forms = ["int8", "float", "graph"] if dialect == "qcdq" else ["float", "graph"]
-        self.net = Images(
-            self.b, rng, bits=int(rng.integers(3, 7)), weights=forms[int(rng.integers(len(forms)))],
-            finn=dialect == "finn",
-        )  # fmt: skip
-        self.flat, self.dialect = flat, dialect
-        channels = int(rng.integers(1, 4))
-        size = [int(rng.integers(5, 10)) for _ in range(1 if flat else 2)]
+        super().__init__(seed, dialect)
+        channels = self.some(1, 3)
+        size = [self.some(5, 9) for _ in range(1 if flat else 2)]
         self.q = self.net.quantiser(2.0)
         self.shape = (1, channels, *size)
         self.pool = [self.net.input(self.shape, self.q)]
@@ -41,21 +35,8 @@ class _Network:
             self.conv, self.conv, self.conv, self.conv, self.conv_transpose, self.depthwise,
             self.max_pool, self.average_pool, self.resize, self.concat, self.pick, self.residual,
             self.pad, self.blocks, self.turn, self.reduce, self.shuffle, self.per_channel,
+            self.dense, self.pointwise, self.recur, self.recur,
         ]  # fmt: skip
-
-    # -- choices
-
-    def some(self, low: int, high: int) -> int:
-        return int(self.rng.integers(low, high + 1))
-
-    def maybe(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
-
-    def kernel(self, x: Image, most: int = 3) -> list[int]:
-        return [self.some(1, min(most, d)) for d in x.shape[2:]]
-
-    def each(self, x: Image, low: int, high: int) -> list[int]:
-        return [self.some(low, high) for _ in x.shape[2:]]
 
     # -- layers
 
@@ -69,17 +50,6 @@ class _Network:
             if found is not None and np.prod(found.shape) <= _MOST and min(found.shape) > 0:
                 self.pool.append(found)
                 made += 1
-
-    def closed(self, x: Image) -> Image:
-        """Batch norm, an activation, pooling before the quantiser: all may be, or not."""
-        if self.maybe(0.4):
-            x = self.net.batch_norm(x)
-        if self.maybe(0.2) and min(x.shape[2:]) > 1:
-            x = self.net.apply("MaxPool", x, kernel_shape=[2] * (len(x.shape) - 2))
-        op = ["Relu", "Relu", "", "Sigmoid", "Tanh", "LeakyRelu"][self.some(0, 5)]
-        if op:
-            return self.net.activation(x, op)
-        return self.net.quant(x, self.net.quantiser(2.0))
 
     def conv(self, x: Image) -> Image | None:
         kernel = self.kernel(x)

@@ -7,7 +7,7 @@ from thresher.compiler import analysis
 from thresher.compiler.errors import ModelError
 from thresher.compiler.expr import Apply, Constant, Leaf, evaluate
 from thresher.compiler.graph import Graph, GraphInput, Node
-from thresher.compiler.streamline.forms import offset_codes, power_of_two
+from thresher.compiler.streamline.forms import aligned, offset_codes, power_of_two
 from thresher.compiler.streamline.grid import codes_of
 from thresher.compiler.streamline.symbols import fix_shapes
 
@@ -54,6 +54,37 @@ def test_power_of_two():
     assert found is not None
     assert found.tolist() == [-2, 3]
     assert power_of_two(np.array([3.0])) is None
+
+
+@pytest.mark.parametrize(
+    "x, y, scale, factors",
+    [
+        (0.25, 0.25, 0.25, (1, 1)),
+        (8.0, 0.5, 0.5, (16, 1)),
+        (2.0**-10, 3 * 2.0**-8, 2.0**-10, (1, 12)),
+        (0.75, 1.25, 0.25, (3, 5)),
+        (-0.75, -0.5, -0.25, (3, 2)),
+        (0.3 * 4, 0.3, 0.3, (4, 1)),
+    ],
+)
+def test_aligned(x, y, scale, factors):
+    found = aligned(np.array(x), np.array(y))
+    assert found is not None
+    assert found.scale == scale
+    assert (int(found.x), int(found.y)) == factors
+
+
+def test_aligned_by_channel():
+    found = aligned(np.array([[0.5], [3.0]]), np.array(0.25))
+    assert found is not None
+    assert found.x.tolist() == [[2], [12]]
+    assert found.y.tolist() == [[1], [1]]
+    assert found.scale.tolist() == [[0.25], [0.25]]
+
+
+@pytest.mark.parametrize("x, y", [(0.1, 0.07), (1.0, 257.0), (1.0, 2.0**25), (1.0, 0.0)])
+def test_not_aligned(x, y):
+    assert aligned(np.array(x), np.array(y)) is None
 
 
 def test_offset_codes():
