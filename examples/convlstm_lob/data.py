@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from model import CLASSES, EVENTS, FEATURES
 from torch import Tensor
+
+from model import CLASSES, EVENTS, FEATURES
 
 __all__ = [
     "FEATURE_ROWS",
@@ -158,7 +159,9 @@ def windows(books: Sequence[Book], horizon: int) -> Windows:
     )
     classes = np.concatenate([b.classes[:, HORIZONS.index(horizon)] for b in books])
     events = np.concatenate([b.features for b in books])
-    return Windows(torch.from_numpy(events), torch.from_numpy(last), torch.from_numpy(classes[last]))
+    return Windows(
+        torch.from_numpy(events), torch.from_numpy(last), torch.from_numpy(classes[last])
+    )
 
 
 def load_split(folder: Path, horizon: int) -> Split:

@@ -68,7 +68,7 @@ class ConvLstm(nn.Module):
             for place, filters in enumerate(block):
                 layers += _convolution(channels, filters, 2 if place == 0 else 1, widths)
                 channels = filters
-        nn.init.constant_(layers[-2].weight, _INPUT_SPREAD)
+        nn.init.constant_(layers[-2].get_parameter("weight"), _INPUT_SPREAD)
         self.convolutions = nn.Sequential(*layers[:-1], nn.ReLU())  # the LSTM quantises its input
         self.lstm = _lstm(widths)
         self.dense = _linear(_HIDDEN, _DENSE, widths)
@@ -112,12 +112,14 @@ def _relu(widths: Widths | None) -> nn.Module:
 def _convolution(
     channels: int, filters: int, stride: int, widths: Widths | None
 ) -> list[nn.Module]:
-    options = {"kernel_size": 3, "stride": stride, "padding": 1, "bias": False}
+    convolution: nn.Module
     if widths is None:
-        convolution: nn.Module = nn.Conv2d(channels, filters, **options)
+        convolution = nn.Conv2d(channels, filters, 3, stride, padding=1, bias=False)
     else:
         weight = Int8WeightPerTensorFixedPoint.let(bit_width=widths.weights)
-        convolution = QuantConv2d(channels, filters, weight_quant=weight, **options)
+        convolution = QuantConv2d(
+            channels, filters, 3, stride, padding=1, bias=False, weight_quant=weight
+        )
     return [convolution, nn.BatchNorm2d(filters), _relu(widths)]
 
 

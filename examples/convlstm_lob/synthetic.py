@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from data import FEATURE_ROWS, HORIZONS, TEST_FILES, TRAIN_FILE
 from scipy.signal import lfilter
+
+from data import FEATURE_ROWS, HORIZONS, TEST_FILES, TRAIN_FILE
 
 __all__ = ["LEVELS", "THRESHOLD", "Day", "labels", "main", "simulate", "write_files"]
 

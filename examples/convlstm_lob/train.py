@@ -11,7 +11,7 @@ horizon 10 it writes, for the others with `_1` and so on behind the name,
 - `convlstm_lob.npz`: windows of the held-out days, rounded to float16, with Brevitas' logits:
   `x` (16, 1, 1, 100, 40) float32, one graph input per sample; `y` (16,) int64, 0 up, 1 stationary,
   2 down; `brevitas` (16, 1, 3) float32
-- `convlstm_lob.json`: what was trained on what and for how long, and the scores on the held-out days
+- `convlstm_lob.json`: what was trained on what, for how long, and the scores on the held-out days
 """
 
 import argparse
@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.backends import mkldnn, nnpack
+
 from data import HORIZONS, DataError, Split, load_split
 from model import ConvLstm, Widths, parameters
 from synthetic import write_files
-from torch.backends import mkldnn, nnpack
-from training import Phase, as_quantised, fit, predict, scores
-
 from thresher.quant import export_onnx
+from training import Phase, as_quantised, fit, predict, scores
 
 __all__ = ["main"]
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from data import Split, Windows
-from model import CLASSES, ConvLstm
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from torch import Tensor, nn
 from torch.nn import functional
+
+from data import Split, Windows
+from model import CLASSES, ConvLstm
 
 __all__ = ["Fit", "Phase", "as_quantised", "fit", "predict", "scores"]
 
@@ -101,7 +102,8 @@ def as_quantised(model: ConvLstm, quantised: ConvLstm, windows: Windows) -> None
     Brevitas takes PyTorch's layout of an LSTM in. Batch norms keep their statistics.
     """
     missing, unexpected = quantised.load_state_dict(model.state_dict(), strict=False)
-    assert not unexpected and all("quant" in name for name in missing), (missing, unexpected)
+    assert not unexpected, unexpected
+    assert all("quant" in name for name in missing), missing
     quantised.train()
     for norm in quantised.modules():
         if isinstance(norm, nn.BatchNorm2d):
