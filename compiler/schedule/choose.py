@@ -44,17 +44,18 @@ class Family:
         """Kernels inside loops."""
         return self.space.names(True)
 
-    def _choices(self, name: str) -> list[Choice]:
+    def choices(self, name: str) -> list[Choice]:
+        """A kernel's foldings of this family's dataflow, the fastest first."""
         dataflow = self.dataflows.get(name)
         return [c for c in self.space.choices[name] if dataflow in (None, c.dataflow)]
 
     def _cycles(self, names: Sequence[str]) -> list[int]:
         """The budgets that differ for these kernels, ascending."""
-        return sorted({c.cycles for n in names for c in self._choices(n)} or {1})
+        return sorted({c.cycles for n in names for c in self.choices(n)} or {1})
 
     def _budgets(self, names: Iterable[str], budget: int) -> dict[str, int]:
         """One budget for all of them; a kernel that cannot keep it is as fast as it can be."""
-        return {n: max(budget, self._choices(n)[0].cycles) for n in names}
+        return {n: max(budget, self.choices(n)[0].cycles) for n in names}
 
     @cached_property
     def inner_budgets(self) -> list[int]:
@@ -69,7 +70,7 @@ class Family:
     @cached_property
     def fastest(self) -> int:
         """No interval is below this one."""
-        return max((self._choices(n)[0].cycles for n in self.space.choices), default=1)
+        return max((self.choices(n)[0].cycles for n in self.space.choices), default=1)
 
     def _under(
         self, budgets: Mapping[str, int], limits: Limits, excluded: Collection[Folding] = ()
@@ -79,7 +80,7 @@ class Family:
     @cached_property
     def _fastest_outer(self) -> Folding:
         """Kernels outside loops, each as fast as it can be."""
-        return {n: self._choices(n)[0].folding for n in self.space.names(False)}
+        return {n: self.choices(n)[0].folding for n in self.space.names(False)}
 
     def spent(self, budget: int) -> int:
         """Cycles a frame of the loops with this budget inside and all else as fast as can be."""

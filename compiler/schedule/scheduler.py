@@ -10,7 +10,7 @@ from thresher.compiler.integer.ir import IntegerGraph
 from thresher.compiler.integer.text import to_text
 from thresher.compiler.schedule.assemble import Lowered, lower
 from thresher.compiler.schedule.candidate import Candidate
-from thresher.compiler.schedule.choice import Choice, Limits, area
+from thresher.compiler.schedule.choice import Choice, Limits
 from thresher.compiler.schedule.choose import Family, families
 from thresher.compiler.schedule.dataflows import products
 from thresher.compiler.schedule.design import Design
@@ -18,6 +18,7 @@ from thresher.compiler.schedule.exact import Target
 from thresher.compiler.schedule.fifofolding import check_fifos
 from thresher.compiler.schedule.fits import excess, scarcest, tighten, too_small
 from thresher.compiler.schedule.folding import Folding, check_folding, parted
+from thresher.compiler.schedule.latency import for_latency
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.proof import Found, Prover
 from thresher.compiler.schedule.search import Space, last_true
@@ -229,30 +230,8 @@ class _Search:
 
     def _for_latency(self) -> Found | None:
         """A small area whose latency, and interval if asked for, meet the targets."""
-        found: list[tuple[int, int, Family, Candidate]] = []
-        for family in self.families:
-
-            def meets(budget: int, family: Family = family) -> bool:
-                folding = family.at(budget, {})
-                assert folding is not None
-                return self.options.misses(family.candidate(folding).ideal) is None
-
-            budget = last_true(family.budgets, meets)
-            tried = [b for b in family.budgets if budget is not None and b <= budget]
-            for number, one in enumerate(reversed(tried)):
-                folding = family.at(one, self.limits)
-                if folding is None or number == _ATTEMPTS:
-                    break
-                candidate = family.candidate(folding)
-                if excess(candidate.resources, self.limits):
-                    continue
-                if self.options.misses(candidate.final.predicted) is None:
-                    found.append((area(candidate.resources), len(found), family, candidate))
-                    break
-        if not found:
-            return None
-        _, _, family, candidate = min(found, key=lambda f: f[:2])
-        return self._relaxed(family, candidate)
+        found = for_latency(self.families, self.options, self.limits)
+        return None if found is None else self._relaxed(*found)
 
     def _relaxed(self, family: Family, chosen: Candidate) -> Found:
         """Kernel by kernel, those with most to save first, slower while the targets are met."""
