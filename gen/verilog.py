@@ -23,7 +23,16 @@ read_rtlil top.il
 {boxes}\
 hierarchy -check -top {name}
 proc
-opt -full
+opt_expr
+opt_clean
+opt_merge
+opt_muxtree
+opt_reduce
+opt_merge
+opt_dff
+opt_expr
+opt_clean
+opt_merge
 memory_collect
 opt_clean -purge
 attrmap -remove src -remove generator -remove top -remove amaranth.decoding
