@@ -40,7 +40,9 @@ class Window(Kernel):
     :param upsample: (rows, columns).
     :param groups: channel c is in group c // (channels / groups).
     :param fill: what stands where the image does not; beyond lo..hi it widens the interval of `o`.
-    :param lanes: elements in one beat; divides channels / groups.
+    :param lanes: elements in one beat of `i`; divides channels / groups.
+    :param wide: of a row of the kernel so many elements come in one beat of `o`: 1, or all KW, each
+        from a memory of its own; then `lanes` is all channels, and there is one group.
     :param lo: least element of the image.
     :param hi: greatest element of the image.
     :param memory: one of `RAMS`.
@@ -58,12 +60,13 @@ class Window(Kernel):
     groups: int = 1
     fill: int = 0
     lanes: int
+    wide: int = 1
     lo: int
     hi: int
     memory: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("height", "width", "channels", "groups", "lanes"):
+        for name in ("height", "width", "channels", "groups", "lanes", "wide"):
             check_int(name, getattr(self, name), 1)
         for name in ("kernel", "strides", "dilations", "upsample", "pads"):
             value, count = getattr(self, name), 4 if name == "pads" else 2
@@ -78,6 +81,11 @@ class Window(Kernel):
         if self.channels // self.groups % self.lanes:
             each = self.channels // self.groups
             raise ValueError(f"lanes must divide channels / groups = {each}, not {self.lanes}")
+        if self.wide > 1 and (self.wide, self.lanes) != (self.kernel[1], self.channels):
+            raise ValueError(
+                f"wide must be 1, or KW = {self.kernel[1]} where lanes is channels = "
+                f"{self.channels}, not {self.wide} with lanes = {self.lanes}"
+            )
         for name, axis in (("height", self.rows), ("width", self.columns)):
             if not (axis.at >= 0).any():
                 raise ValueError(f"kernel must see a pixel along {name} = {axis.size}")
@@ -102,7 +110,8 @@ class Window(Kernel):
     @cached_property
     def plan(self) -> WindowPlan:
         """What is kept, written and read."""
-        return WindowPlan(self.rows, self.columns, self.channels // self.lanes, self.groups)
+        pixel = self.channels // self.lanes
+        return WindowPlan(self.rows, self.columns, pixel, self.groups, self.wide)
 
     @property
     def inputs(self) -> Mapping[str, Port]:
@@ -115,7 +124,7 @@ class Window(Kernel):
         lo, hi = self.lo, self.hi
         if self.plan.fills:
             lo, hi = min(lo, self.fill), max(hi, self.fill)
-        return {"o": Port(beats, self.lanes, lo, hi)}
+        return {"o": Port(beats, self.lanes * self.wide, lo, hi)}
 
     @property
     def bound(self) -> str:

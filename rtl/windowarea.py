@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from thresher.rtl.kernel import Port, Resources
 from thresher.rtl.lutram import ram_resources
 from thresher.rtl.rom import column_resources
-from thresher.rtl.windowplan import WindowPlan, axis_table
+from thresher.rtl.windowplan import WindowPlan
 
 __all__ = ["window_resources"]
 
@@ -19,8 +19,9 @@ def window_resources(plan: WindowPlan, i: Port, o: Port, bound: str) -> Resource
     writes = _counters((rows.size, columns.size, plan.pixel))
     behind = _counters((rows.count, columns.count, plan.pixel))
     total = writes + behind + _counters(plan.shape)
-    for axis, unit in ((rows, columns.count * plan.pixel), (columns, plan.pixel)):
-        total += _table(axis_table(axis, unit, plan.depth))
+    down, across = plan.tables()
+    total += sum((_table(words) for words in (down, *across)), Resources())
+    for axis in (rows, columns):
         total += _table((axis.kept + 2 * axis.completes).tolist())
         total += _table((axis.waits + 2 * axis.releases).tolist())
         total += _table(axis.starts.astype(int).tolist())
@@ -34,10 +35,14 @@ def window_resources(plan: WindowPlan, i: Port, o: Port, bound: str) -> Resource
     total += Resources(
         lut=bits + base + 2 * row + inner + group, ff=3 * bits + base + row + group + 12
     )
-    total += ram_resources(plan.depth, i.width * i.lanes, bound)
+    more = plan.wide - 1  # memories, each with a column, an address and a fill of its own
+    total += Resources(lut=2 * bits * more, ff=(2 * bits + 2) * more)
+    memory = ram_resources(plan.depth, i.width * i.lanes, bound)
+    total += sum([memory] * plan.wide, Resources())
     if bound == "lutram":
         return total + Resources(ff=o.width * o.lanes)
-    return total + Resources(lut=o.width * o.lanes if plan.fills else 0, ff=int(plan.fills))
+    filled = plan.wide if plan.fills else 0
+    return total + Resources(lut=o.width * o.lanes if plan.fills else 0, ff=filled)
 
 
 def _counters(sizes: Sequence[int]) -> Resources:

@@ -12,7 +12,7 @@ from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.fifo import FifoControl
 from thresher.rtl.kernel import Port
 from thresher.rtl.rom import RAM_STYLE
-from thresher.rtl.windowplan import WindowPlan, axis_table
+from thresher.rtl.windowplan import WindowPlan
 
 __all__ = ["WindowComponent"]
 
@@ -124,15 +124,15 @@ class _Reader(wiring.Component):
     """Which beats places see.
 
     Out: `waits`, the beat is a place's first and waits for a pixel; `releases`, it is its last and
-    pixels are no longer needed; `row` and `column`, whose sum is the address; `fill`, the beat is
-    the fill. In: `advance`, the next beat follows.
+    pixels are no longer needed; for each memory `row` and `column`, whose sum is the address, and
+    `fill`, a bit, what it gives is the fill. In: `advance`, the next beat follows.
     """
 
     def __init__(self, plan: WindowPlan) -> None:
         self._plan = plan
         super().__init__(
-            {"advance": In(1), "waits": Out(1), "releases": Out(1), "fill": Out(1),
-             "row": Out(range(plan.depth)), "column": Out(range(plan.depth))}
+            {"advance": In(1), "waits": Out(1), "releases": Out(1), "fill": Out(plan.wide),
+             "row": Out(range(plan.depth)), "column": Out(range(plan.depth)).array(plan.wide)}
         )  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
@@ -141,17 +141,22 @@ class _Reader(wiring.Component):
         counters, ends = _counters(m, names, p.shape, self.advance)
         oh, ow, _, kh, kw, beat = counters
         bits = ceil_log2(p.depth)
-        tables, flags = [], []
-        for name, axis, unit, outer, inner in (
-            ("row", p.rows, p.columns.count * p.pixel, oh, kh),
-            ("column", p.columns, p.pixel, ow, kw),
-        ):
-            index = Cat(inner, outer) if axis.at.shape[1] > 1 else outer
-            words = axis_table(axis, unit, p.depth)
-            tables.append(Value.cast(_table(m, f"{name}_table", words, index)) | Const(0, bits + 1))
+        flags = []
+        for name, axis, outer in (("row", p.rows, oh), ("column", p.columns, ow)):
             marks = (axis.waits + 2 * axis.releases).tolist()
             found = _table(m, f"{name}_places", marks, outer)
             flags.append(Value.cast(found) | Const(0, 2))
+        rows, columns = p.tables()
+
+        def looked_up(name: str, words: Sequence[int], inner: Value, outer: Value) -> Value:
+            found = _table(m, name, words, Cat(inner, outer))
+            return Value.cast(found) | Const(0, bits + 1)
+
+        row = looked_up("row_table", rows, kh, oh)
+        across = [
+            looked_up(f"column_table{k}" if k else "column_table", words, kw, ow)
+            for k, words in enumerate(columns)
+        ]
         base, group, first = Signal(bits), Signal(range(p.pixel)), Signal(init=1)
         with m.If(self.advance):
             m.d.sync += first.eq(ends[2])
@@ -162,9 +167,12 @@ class _Reader(wiring.Component):
         m.d.comb += [
             self.waits.eq(first & flags[0][0] & flags[1][0]),
             self.releases.eq(ends[2] & flags[0][1] & flags[1][1]),
-            self.fill.eq(tables[0][bits] | tables[1][bits]),
-            self.row.eq(tables[0][:bits] + base),
-            self.column.eq(tables[1][:bits] + group + beat),
+            self.fill.eq(Cat(row[bits] | column[bits] for column in across)),
+            self.row.eq(row[:bits] + base),
+            *(
+                one.eq(column[:bits] + group + beat)
+                for one, column in zip(self.column, across, strict=True)
+            ),
         ]
         return m
 
@@ -172,7 +180,8 @@ class _Reader(wiring.Component):
 class WindowComponent(wiring.Component):
     """Images in on `i`, at each place of the kernel what it sees out on `o`; see `Window`.
 
-    A memory holds the pixels from the oldest that is needed to the newest, and goes round. A
+    A memory, or one for each column of the kernel (`wide`), holds the pixels from the oldest that
+    is needed to the newest, and goes round. A
     place's first beat comes 3 cycles after its last pixel is taken; beats follow without a gap, as
     long as pixels come fast enough, also from image to image. `i` is ready while there is room;
     room is made behind each place. Fills are made, not waited for. Rows and columns that no
@@ -190,8 +199,8 @@ class WindowComponent(wiring.Component):
         m.submodules.ready = ready = FifoControl(p.tokens)
         m.submodules.free = free = FifoControl(p.tokens, p.free)
         issue, read = Signal(), Signal()
-        row, column = Signal.like(reader.row), Signal.like(reader.column)
-        waits, ends, fills, known = Signal(), Signal(), Signal(), Signal()
+        row, column = Signal.like(reader.row), [Signal.like(one) for one in reader.column]
+        waits, ends, fills, known = Signal(), Signal(), Signal(p.wide), Signal()
         token = known & (~waits | ready.o_valid)
         stages = elastic_stages(m, count=2, i_valid=token, o_ready=self.o.ready)
         m.d.comb += [
@@ -208,21 +217,26 @@ class WindowComponent(wiring.Component):
         # What the next beat needs is looked up a cycle ahead, before any pixel can be there.
         m.d.sync += known.eq(1)
         with m.If(reader.advance):
-            m.d.sync += [row.eq(reader.row), column.eq(reader.column), waits.eq(reader.waits)]
+            m.d.sync += [row.eq(reader.row), waits.eq(reader.waits)]
+            m.d.sync += [one.eq(new) for one, new in zip(column, reader.column, strict=True)]
             m.d.sync += [fills.eq(reader.fill), ends.eq(reader.releases)]
-        address, fill, releases = Signal.like(reader.row), Signal(), Signal()
+        releases = Signal()
         with m.If(stages.enables[0]):
-            m.d.sync += [address.eq(row + column), fill.eq(fills), releases.eq(ends)]
+            m.d.sync += releases.eq(ends)
         m.d.comb += free.i_valid.eq(read & releases)
-        self._memory(m, writer, address, fill, read)
+        for k, one in enumerate(column):
+            address, fill = Signal.like(one, name=f"address{k}"), Signal(name=f"fill{k}")
+            with m.If(stages.enables[0]):
+                m.d.sync += [address.eq(row + one), fill.eq(fills[k])]
+            self._memory(m, k, writer, address, fill, read)
         return m
 
     def _memory(
-        self, m: Module, writer: _Writer, address: Value, fill: Signal, read: Signal
+        self, m: Module, number: int, writer: _Writer, address: Value, fill: Signal, read: Signal
     ) -> None:
         """The pixels, and the register of `o`: in LUTRAM it is beside the memory, else in it."""
         in_lutram = self._bound == "lutram"
-        m.submodules.storage = storage = memory.Memory(
+        m.submodules[f"storage{number}" if number else "storage"] = storage = memory.Memory(
             shape=self._i.payload.size, depth=self._plan.depth, init=[],
             attrs={"ram_style": RAM_STYLE[self._bound]},
         )  # fmt: skip
@@ -237,16 +251,17 @@ class WindowComponent(wiring.Component):
         lanes = [Value.cast(port.data).word_select(k, self._i.width) for k in range(self._i.lanes)]
         if self._i.element.signed:
             lanes = [lane.as_signed() for lane in lanes]
+        first = number * self._i.lanes
         if in_lutram:
-            for lane, value in enumerate(lanes):
+            for lane, value in enumerate(lanes, first):
                 with m.If(read):
                     m.d.sync += self.o.payload[lane].eq(value)
                     with m.If(fill):
                         m.d.sync += self.o.payload[lane].eq(self._fill)
             return
-        filled = Signal()
+        filled = Signal(name=f"filled{number}")
         m.d.comb += port.en.eq(read)
         with m.If(read):
             m.d.sync += filled.eq(fill)
-        for lane, value in enumerate(lanes):
+        for lane, value in enumerate(lanes, first):
             m.d.comb += self.o.payload[lane].eq(Mux(filled, self._fill, value))

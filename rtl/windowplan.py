@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from amaranth.utils import ceil_log2
 
-__all__ = ["AxisPlan", "WindowPlan", "axis_table", "places"]
+__all__ = ["AxisPlan", "WindowPlan", "places"]
 
 
 def places(
@@ -106,18 +106,23 @@ class WindowPlan:
     :param columns: of their columns.
     :param pixel: beats of a pixel.
     :param groups: of channels; divides `pixel`.
+    :param wide: columns of the kernel in a beat, each from a memory of its own; divides KW.
     """
 
     rows: AxisPlan
     columns: AxisPlan
     pixel: int
     groups: int
+    wide: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int, int, int, int]:
-        """OH, OW, groups, KH, KW and beats of a group, as beats of windows are counted."""
+        """OH, OW, groups, KH, KW and beats of a group, as beats of windows are counted.
+
+        Of `wide` columns of the kernel the first is counted.
+        """
         (oh, kh), (ow, kw) = self.rows.at.shape, self.columns.at.shape
-        return oh, ow, self.groups, kh, kw, self.pixel // self.groups
+        return oh, ow, self.groups, kh, kw // self.wide, self.pixel // self.groups
 
     @property
     def seen(self) -> int:
@@ -161,18 +166,27 @@ class WindowPlan:
         beats = (rows[:, None] * self.columns.count + columns) * self.pixel
         return int(((beats + self.depth) // self.kept).sum())
 
+    def tables(self) -> tuple[list[int], list[list[int]]]:
+        """`_axis_table` of the rows, and of the columns for each memory."""
+        rows = _axis_table(self.rows, self.columns.count * self.pixel, self.depth)
+        each = [None] if self.wide == 1 else range(self.wide)
+        return rows, [_axis_table(self.columns, self.pixel, self.depth, kw) for kw in each]
+
     @property
     def fills(self) -> bool:
         """Some place sees the fill."""
         return bool((self.rows.at < 0).any() or (self.columns.at < 0).any())
 
 
-def axis_table(axis: AxisPlan, unit: int, depth: int) -> list[int]:
+def _axis_table(axis: AxisPlan, unit: int, depth: int, element: int | None = None) -> list[int]:
     """Words for each element (of 2^n for K) of each place: its offset, and above it the fill's bit.
 
     :param unit: beats from one kept position to the next.
     :param depth: beats of the memory, round which offsets go.
+    :param element: the words of this one alone.
     """
     words = np.where(axis.ranks < 0, depth, axis.ranks * unit % depth)
+    if element is not None:
+        words = words[:, element : element + 1]
     count, inner = words.shape
     return np.pad(words, ((0, 0), (0, (1 << ceil_log2(inner)) - inner))).reshape(-1).tolist()

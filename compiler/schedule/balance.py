@@ -88,11 +88,15 @@ class _Balancer:
         space = family.space
         self.now = {name: space.choice(name, f) for name, f in start.folding.items()}
         self.least = sum(choice.area for choice in self.now.values())
+        fits = not excess(start.resources, limits)
         self.found = {name: self._frontier(name) for name in self.now}
         self.free = [
             name for name, found in self.found.items()
-            if len(found) > 1 and found[0].area - found[-1].area > self.least // _SHARE
+            if len(found) > 1
+            and (not fits or found[0].area - found[-1].area > self.least // _SHARE)
         ]  # fmt: skip
+        if not fits:
+            self.least = 1 << 62
 
     def _frontier(self, name: str) -> list[Choice]:
         """Of the family's dataflow, with no more cycles than the latency."""
@@ -100,7 +104,7 @@ class _Balancer:
         if "dsp" not in self.limits and any(not c.lut for c in choices):
             choices = [c for c in choices if not c.lut]
         moved = [d for c in choices for d in (c, *self.family.space.moved(c, self.limits))]
-        return frontier(moved, self.limits) or [self.now[name]]
+        return frontier(moved, self.limits)
 
     def _changed(self, changed: Mapping[str, Choice]) -> Candidate:
         """The start with these kernels changed."""
@@ -149,7 +153,7 @@ class _Balancer:
 
     def intervals(self) -> list[int]:
         """Intervals that some kernel has, spread evenly over all of them."""
-        least = max(found[0].cycles for found in self.found.values())
+        least = max((found[0].cycles for found in self.found.values() if found), default=1)
         every = sorted({c.cycles for n in self.free for c in self.found[n] if c.cycles >= least})
         at = np.linspace(0, len(every) - 1, min(_INTERVALS, len(every)))
         return [every[k] for k in np.unique(at.astype(int)).tolist()]
@@ -157,7 +161,7 @@ class _Balancer:
     def solved(self, balance: Balance, interval: int, rest: float) -> dict[str, Choice] | None:
         """The least area within this interval and the linear latency; None where there is none."""
         allowed = {n: [c for c in self.found[n] if c.cycles <= interval] for n in self.free}
-        if not all(allowed.values()):
+        if not all(self.found.values()) or not all(allowed.values()):
             return None
         keys = sorted(self.limits)
         fixed = [choice for name, choice in self.now.items() if name not in allowed]
@@ -210,7 +214,7 @@ class _Balancer:
 def balanced(family: Family, start: Candidate, latency: int, limits: Limits) -> Candidate | None:
     """A candidate of less area that keeps the latency, or None.
 
-    :param start: a candidate that keeps it.
+    :param start: a candidate that keeps it, within the limits or not.
     :param limits: of all kernels together.
     """
     return _Balancer(family, start, latency, limits).search()

@@ -39,13 +39,28 @@ def for_latency(
             whole = area(made.resources) if family.alternatives else family.area(made.folding)
             found.append((whole, len(found), family, made))
     if not found:
-        return None
+        return _beyond(families, options, limits)
     _, _, family, candidate = min(found, key=lambda f: f[:2])
     if options.latency is not None:
         better = balanced(family, candidate, options.latency, limits)
         if better is not None and options.misses(better.final.predicted) is None:
             candidate = better
     return family, candidate
+
+
+def _beyond(
+    families: Sequence[Family], options: ScheduleOptions, limits: Limits
+) -> tuple[Family, Candidate] | None:
+    """Where no single budget is within the limits: balanced from one that is not."""
+    for family in families if options.latency is not None else ():
+        budget = _greatest(family, options)
+        folding = None if budget is None else family.at(budget, {})
+        if folding is None or options.latency is None:
+            continue
+        found = balanced(family, family.candidate(folding), options.latency, limits)
+        if found is not None and options.misses(found.final.predicted) is None:
+            return family, found
+    return None
 
 
 def _greatest(family: Family, options: ScheduleOptions) -> int | None:

@@ -18,7 +18,7 @@ from thresher.compiler.schedule.flatten import (
     SplitSpec,
     TapSpec,
 )
-from thresher.compiler.schedule.imagemakers import Made, reduce, repeat, window
+from thresher.compiler.schedule.imagemakers import Made, reduce, repeat, wide, window
 from thresher.compiler.schedule.patterns import Order, divisors, periodic, row_length
 from thresher.compiler.schedule.requests import Dataflow, Names, Request
 from thresher.rtl.argmax import Argmax
@@ -88,6 +88,8 @@ def _request(flat: FlatGraph, item: Item, names: Names) -> Request:
     flows: tuple[Dataflow, ...] = (allowed,)
     if isinstance(spec, FusedSpec) and _multiplies(spec):
         flows += ({**allowed, "lut": (1,)},)
+    if isinstance(spec, ir.Window) and not item.inner:
+        flows += wide(spec)
     if item.inner and fast:
         flows += tuple({**flow, "fast": (1,)} for flow in flows)
     return replace(request, dataflows=flows, plain=isinstance(spec, ir.Step | FusedSpec))

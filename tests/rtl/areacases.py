@@ -262,9 +262,10 @@ def _window(rng: Rng) -> Kernel:
     lanes, groups = _one(rng, 1, 2, 4), _one(rng, 1, 1, 2)
     size, stride = _one(rng, 2, 3, 3, 5), _one(rng, 1, 1, 2)
     pad = _one(rng, 0, size // 2)
+    channels = lanes * groups * _one(rng, 1, 2, 5)
     return Window(
         height=_one(rng, 8, 12, 28), width=_one(rng, 8, 15, 28, 40), kernel=(size, size),
-        channels=lanes * groups * _one(rng, 1, 2, 5), groups=groups, lanes=lanes,
+        channels=channels, groups=groups, lanes=lanes, wide=size if channels == lanes else 1,
         strides=(stride, stride), pads=(pad,) * 4, lo=lo, hi=hi,
     )  # fmt: skip
 

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from thresher.rtl.window import Window
 
 
-@settings(max_examples=12)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_any_geometry(data: st.DataObject) -> None:
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
     groups, lanes = data.draw(st.sampled_from([(1, 1), (1, 2), (2, 1), (3, 1), (2, 2), (1, 3)]))
+    size, times = data.draw(pair), data.draw(st.integers(1, 2))
+    wide = size[1] if (groups, times) == (1, 1) and data.draw(st.booleans()) else 1
     try:
         kernel = Window(
             height=data.draw(st.integers(1, 5)), width=data.draw(st.integers(1, 5)),
-            channels=groups * lanes * data.draw(st.integers(1, 2)), groups=groups, lanes=lanes,
-            kernel=data.draw(pair), strides=data.draw(pair), dilations=data.draw(pair),
+            channels=groups * lanes * times, groups=groups, lanes=lanes, wide=wide,
+            kernel=size, strides=data.draw(pair), dilations=data.draw(pair),
             upsample=data.draw(st.tuples(st.integers(1, 2), st.integers(1, 2))),
             pads=data.draw(st.tuples(*[st.integers(0, 2)] * 4)),
             fill=data.draw(st.sampled_from([0, -3, 9])), lo=-3, hi=5,
@@ -36,6 +38,7 @@ CONV = {"height": 8, "width": 8, "channels": 2, "lanes": 2, "lo": 0, "hi": 3, "k
     "change",
     [
         {"pads": (1, 1, 1, 1)},
+        {"pads": (1, 1, 1, 1), "wide": 3},
         {"pads": (1, 1, 1, 1), "strides": (2, 2)},
         {"kernel": (2, 2), "strides": (2, 2)},
         {"pads": (2, 2, 2, 2), "dilations": (2, 2), "lanes": 1},
@@ -86,6 +89,8 @@ def test_memory_holds_little_more_than_is_needed() -> None:
         ({"pads": (0, 0, -1, 0)}, ValueError, r"pads\[2\] must be at least 0, not -1"),
         ({"groups": 3}, ValueError, "groups must divide channels = 2, not 3"),
         ({"groups": 2}, ValueError, "lanes must divide channels / groups = 1, not 2"),
+        ({"wide": 2}, ValueError, "wide must be 1, or KW = 3 where lanes is channels = 2, not 2"),
+        ({"wide": 3, "lanes": 1}, ValueError, "not 3 with lanes = 1"),
         ({"kernel": (9, 1)}, ValueError, "kernel must see a pixel along height = 8"),
         ({"fill": 0.5}, TypeError, "fill must be an int, not 0.5"),
         ({"lo": 4}, ValueError, "element must be a non-empty interval"),
