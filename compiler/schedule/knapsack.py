@@ -8,13 +8,17 @@ with a gap of zero; all its coefficients are integers, and what it finds is chec
 So it does under rules (`Rule`) too.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 __all__ = ["Pair", "Rule", "cheapest"]
 
+_STDOUT = 1  # its file descriptor
 _FEW = 200  # sums between two groups; with more HiGHS is the faster one
 
 
@@ -168,10 +172,11 @@ def _by_program(
         wanted.append(LinearConstraint(csr_array(numbers), -np.inf, [r.most for r in rules]))
     cost = np.zeros(starts[-1])
     cost[: len(rows)] = rows[:, 0]
-    solved = milp(
-        cost, integrality=chosen.astype(int), bounds=Bounds(0, 1), constraints=wanted,
-        options={"mip_rel_gap": 0.0},
-    )  # fmt: skip
+    with _silent():
+        solved = milp(
+            cost, integrality=chosen.astype(int), bounds=Bounds(0, 1), constraints=wanted,
+            options={"mip_rel_gap": 0.0},
+        )  # fmt: skip
     if solved.x is None:
         return None
     parts = np.split(np.round(solved.x[: len(rows)]), starts[1 : len(groups)])
@@ -180,6 +185,24 @@ def _by_program(
     assert (used <= limits).all()
     assert all(rule.holds(solution, pairs) for rule in rules)
     return solution
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What a library prints past Python goes nowhere: HiGHS tells of some repairs, asked or not."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(_STDOUT)
+    except OSError:  # it is closed
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), _STDOUT)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
 
 
 def _equalities(

@@ -1,5 +1,6 @@
 """The multiple-choice knapsack against all combinations."""
 
+import os
 from itertools import product
 
 import numpy as np
@@ -76,3 +77,11 @@ def test_many_groups_by_integer_programming() -> None:
             other = used - groups[at][found[at]] + row
             assert other[0] >= used[0] or (other[1:] > limits).any()
     assert found == cheapest(groups, limits)
+
+
+def test_what_the_solver_prints_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
+    print("before")
+    with knapsack._silent():
+        os.write(1, b"a line of HiGHS\n")
+    print("after")
+    assert capfd.readouterr().out == "before\nafter\n"
