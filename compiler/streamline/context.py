@@ -186,8 +186,18 @@ class Context:
         expr = scaled(tensor, found.scale).expr
         self.closings.append(
             Closing(
-                node.name, node.op, node.inputs[0], tensor, expr, None, index, self.loop, axis, last
-            )
+                node.name,
+                node.op,
+                node.inputs[0],
+                tensor,
+                expr,
+                None,
+                index,
+                self.loop,
+                axis,
+                last,
+                1 if float(found.scale.reshape(())) > 0 else -1,
+            )  # fmt: skip
         )
 
     def place(self, tensor: Tensor, raw: Raw) -> Tensor:

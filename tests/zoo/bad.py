@@ -143,7 +143,9 @@ def truncated() -> bytes:
     return whole[: len(whole) * 2 // 3]
 
 
-def image(*nodes: Callable[[Builder, str], str], shape: Sequence[int] = (1, 2, 4, 4)) -> Build:
+def image(
+    *nodes: Callable[[Builder, str], str], shape: Sequence[int | str] = (1, 2, 4, 4)
+) -> Build:
     """A model of a quantised image and these nodes behind it."""
 
     def build() -> onnx.ModelProto:
@@ -182,8 +184,13 @@ def border_average(b: Builder, x: str) -> str:
     return b.op("AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
-def two_greatest(b: Builder, x: str) -> str:
-    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=1)[0]
+def too_many(b: Builder, x: str) -> str:
+    """More samples than one."""
+    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=0)[0]
+
+
+def unsorted(b: Builder, x: str) -> str:
+    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=1, sorted=0)[0]
 
 
 def uneven(b: Builder, x: str) -> str:
@@ -234,7 +241,11 @@ BAD_MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "average_of_floats": (image(wide_average), r"GlobalAveragePool .*quantiser"),
     "linear_resize": (image(linear_resize), r"Resize .*'linear'.*; use mode nearest"),
     "pad_of_no_code": (image(odd_pad), r"Pad .*0\.3.*no code.*; pad with 0"),
-    "two_greatest": (image(two_greatest), r"TopK .*k = 1.*; use"),
+    "top_k_of_too_few": (
+        image(too_many, shape=("N", 2, 4, 4)),
+        r"TopK .*k = 2 is not in 1\.\.1.*; check",
+    ),
+    "top_k_unsorted": (image(unsorted), r"TopK .*order .* undefined; set sorted"),
     "string_input": (string_input, r"(?i)string|type"),
 }
 BAD_FILES: dict[str, Callable[[], bytes]] = {

@@ -11,8 +11,8 @@ __all__ = [
     "average_pool", "bipolar", "blocks", "channels_last", "conv_lstm", "dilated", "finn",
     "finn_pool", "global_average", "global_max", "grouped", "inception", "many_steps", "max_pool",
     "padded", "per_channel", "plain", "reduced", "residual", "resized", "resized_down",
-    "rows_to_lstm", "same", "separable", "signal", "skip_input", "trunc_pool", "turned",
-    "turned_shape", "unet",
+    "rows_to_lstm", "same", "separable", "signal", "skip_input", "top_k", "trunc_pool",
+    "turned", "turned_shape", "unet",
 ]  # fmt: skip
 
 
@@ -173,6 +173,15 @@ def unet(n: Images, x: Image) -> Image:
     whole = n.concat([top, up], 1)
     made = n.conv(whole, 3, (1, 1))
     return Image(n.b.op("ArgMax", made.name, axis=1), (1, 1, *made.shape[2:]))
+
+
+def top_k(n: Images, x: Image) -> Image:
+    """The three greatest channels of each pixel go on; then the places of the least sums."""
+    x = n.activation(n.conv(x, 5, (3, 3), strides=[2, 2]))
+    found = n.b.ops("TopK", [x.name, n.ints(3)], 2, axis=1)[0]
+    y = n.linear(Image(found, (1, 3, *x.shape[2:]), x.q), 9)
+    least = n.b.ops("TopK", [y.name, n.ints(4)], 2, axis=-1, largest=0)[1]
+    return Image(least, (1, 4))
 
 
 def padded(n: Images, x: Image) -> Image:

@@ -38,7 +38,7 @@ def model(
     layers = Images(b, rng, bits=bits, pow2=pow2, weights=weights, finn=dialect == "finn")
     q = layers.quantiser(1.0)
     made = net(layers, layers.input(shape, q))
-    label = made.name.startswith("argmax")
+    label = made.name.startswith(("argmax", "topk"))
     symbolic = [d if isinstance(d, str) else 1 for d in shape[:1]]
     dims = (*symbolic, *made.shape[1:]) if made.shape[:1] == (1,) else made.shape
     kind = TensorProto.INT64 if label else TensorProto.FLOAT
@@ -89,6 +89,8 @@ _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "residual": (nets.residual, {}),
     "residual_input": (nets.skip_input, {}),
     "inception": (nets.inception, {}),
+    "top_k": (nets.top_k, {}),
+    "top_k_float_scales": (nets.top_k, {"pow2": False}),
     "unet": (nets.unet, {"shape": (1, 2, 8, 6)}),
     "pad": (nets.padded, {}),
     "blocks": (nets.blocks, {"shape": (1, 2, 5, 6)}),
