@@ -17,6 +17,7 @@ from brevitas.proxy import (
     BiasQuantProxyFromInjector,
     WeightQuantProxyFromInjector,
 )
+from brevitas.proxy.runtime_quant import TruncQuantProxyFromInjector
 from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,6 +70,8 @@ def sums_are_exact(module: nn.Module) -> bool:
     for child in module.modules():
         if isinstance(child, _BatchNorm):
             return False
+        if isinstance(child, TruncQuantProxyFromInjector) and child.is_quant_enabled:
+            return False  # an average's scale has the size of its window in it
         if isinstance(child, ActQuantProxyFromInjector | WeightQuantProxyFromInjector) and (
             child.is_quant_enabled and not _is_power(child.scale())
         ):

@@ -270,6 +270,11 @@ def trunc_pool(n: Images, x: Image) -> Image:
     q = x.q
     assert q is not None
     y = n.apply("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+    if n.b.dialect == "qcdq":
+        sums = n.b.op("Round", n.b.op("Div", y.name, n.b.const(q.scale / 4)))
+        codes = n.b.op("Floor", n.b.op("Div", sums, n.b.const(4.0)))
+        codes = n.b.op("Clip", codes, n.b.const(float(q.lo)), n.b.const(float(q.hi)))
+        return n.conv(Image(n.b.op("Mul", codes, n.b.const(q.scale)), y.shape, q), 3, (2, 2))
     y = Image(n.b.op("Mul", y.name, n.b.const(4.0)), y.shape)
     tail = [n.b.const(v) for v in (q.scale, 0, q.bits + 2, q.bits)]
     name = n.b.op("Trunc", y.name, *tail, domain=n.b.domain, rounding_mode="FLOOR")

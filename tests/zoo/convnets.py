@@ -79,6 +79,8 @@ _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "global_average_pool": (nets.global_average, {}),
     "global_average_pool_float_scales": (nets.global_average, {"pow2": False}),
     "global_max_pool": (nets.global_max, {}),
+    "average_pool_truncated": (nets.trunc_pool, {}),
+    "average_pool_truncated_float_scales": (nets.trunc_pool, {"pow2": False}),
     "reductions": (nets.reduced, {"shape": (1, 2, 6, 6)}),
     "resize": (nets.resized, {}),
     "resize_align": (
