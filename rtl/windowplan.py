@@ -129,6 +129,11 @@ class WindowPlan:
         """Beats of an image that are written."""
         return self.rows.count * self.columns.count * self.pixel
 
+    @property
+    def units(self) -> tuple[int, int]:
+        """Beats from one kept row to the next, and from one kept column to the next."""
+        return self.columns.count * self.pixel, self.pixel
+
     @cached_property
     def _held(self) -> tuple[int, int]:
         """(the most pixels from the oldest needed to the newest, the most by which these grow)."""
