@@ -25,6 +25,7 @@ from thresher.compiler.streamline.symbols import fix_shapes
 from thresher.compiler.streamline.values import (
     Codes,
     Const,
+    Deferred,
     Lazy,
     Raw,
     Unknown,
@@ -112,7 +113,7 @@ def _input(context: Context, port: GraphInput) -> Value:
 
 def _output(context: Context, name: str, dtype: str) -> OutputPort:
     value = context.lookup(name)
-    if isinstance(value, Lazy) and isinstance(value.tensor, Raw):
+    if isinstance(value, Lazy) and isinstance(value.tensor, Raw | Deferred):
         try:
             value = scaled(*_pair(context, value))
         except ModelError as e:

@@ -160,6 +160,55 @@ def image(
     return build
 
 
+def raw_average() -> onnx.ModelProto:
+    """An average of floats: codes do not add up to its code."""
+    b = Builder()
+    x = b.op("AveragePool", b.input("x", [1, 2, 4, 4]), kernel_shape=[2, 2])
+    b.output(b.quant(x, Q8), [1, 2, 3, 3], "y")
+    return b.model("raw_average")
+
+
+def uneven_pads() -> onnx.ModelProto:
+    """Pads in front of an input quantiser with a scale for each channel."""
+    b = Builder()
+    pads = b.const([0, 0, 0, 1, 0, 0, 0, 1], np.int64)
+    x = b.op("Pad", b.input("x", [1, 2, 4, 4]), pads, b.const(0.4))
+    b.output(uneven(b, x), [1, 2, 4, 6], "y")
+    return b.model("uneven_pads")
+
+
+def maximum_of_columns() -> onnx.ModelProto:
+    """A maximum in front of a normalisation of each column."""
+    b = Builder()
+    x = b.op("MaxPool", b.input("x", [1, 2, 4, 4]), kernel_shape=[1, 3], pads=[0, 1, 0, 1])
+    x = b.op("Mul", x, b.const(np.arange(1.0, 5)))
+    b.output(b.quant(x, Q8), [1, 2, 4, 4], "y")
+    return b.model("maximum_of_columns")
+
+
+def folded_maximum() -> onnx.ModelProto:
+    """A maximum in front of a function that rises and falls."""
+    b = Builder()
+    x = b.op("MaxPool", b.input("x", [1, 2, 4, 4]), kernel_shape=[2, 2])
+    b.output(b.quant(b.op("Abs", x), Q8), [1, 2, 3, 3], "y")
+    return b.model("folded_maximum")
+
+
+def pooled_then_scanned() -> onnx.ModelProto:
+    """A loop that quantises what was pooled as float outside."""
+    b = Builder()
+    x = b.op("MaxPool", b.input("x", [1, 3, 1, 4]), kernel_shape=[1, 2])
+    x = b.op("Squeeze", x, b.const([0], np.int64))
+    body = b.child("body_")
+    state, value = body.input("body_s", [1, 3]), body.input("body_x", [1, 3])
+    total = body.op("Add", body.quant(state, Q8), body.quant(value, Q8))
+    body.output(body.quant(total, Q8), [1, 3], "body_out")
+    start = b.const(np.zeros((1, 3)))
+    names = b.ops("Scan", [start, x], 1, body=body.graph("body"), num_scan_inputs=1)
+    b.output(names[0], [1, 3], "y")
+    return b.model("pooled_then_scanned")
+
+
 def conv(b: Builder, x: str, size: Sequence[int] = (3, 2, 2, 2)) -> str:
     return b.op("Conv", x, b.weight(np.ones(size, int), 0.5, 4))
 
@@ -246,6 +295,11 @@ BAD_MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         r"TopK .*k = 2 is not in 1\.\.1.*; check",
     ),
     "top_k_unsorted": (image(unsorted), r"TopK .*order .* undefined; set sorted"),
+    "raw_average": (raw_average, r"AveragePool .*input 'x' reaches it as float.*; insert"),
+    "uneven_pads": (uneven_pads, r"code of the pads, 0\.4.*; quantise in front"),
+    "maximum_of_columns": (maximum_of_columns, r"'x' is pooled.*elements that meet; quantise"),
+    "folded_maximum": (folded_maximum, r"(?i)monotone.*; quantise"),
+    "pooled_then_scanned": (pooled_then_scanned, r"Scan .*'x' is pooled.*; quantise it outside"),
     "string_input": (string_input, r"(?i)string|type"),
 }
 BAD_FILES: dict[str, Callable[[], bytes]] = {
