@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["explained", "sums_are_exact"]
+__all__ = ["FirstOfEquals", "explained", "sums_are_exact"]
 
 Run = Callable[..., list[Tensor]]
 TRIALS = 32
@@ -59,6 +59,26 @@ class _Moved(TorchFunctionMode):
         noise = torch.rand(value.shape, generator=self.generator) * 2 - 1
         value = value + noise * (PLACES * value.abs().max())
         return result.set(value=value) if isinstance(result, QuantTensor) else value
+
+
+class FirstOfEquals(TorchFunctionMode):
+    """`topk` takes the first of equal elements, as ONNX does; PyTorch leaves open which."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function not in (torch.topk, Tensor.topk):
+            return function(*args, **(kwargs or {}))
+        return _stable_topk(*args, **(kwargs or {}))
+
+
+def _stable_topk(
+    input: Tensor | QuantTensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> Any:
+    """PyTorch's own signature."""
+    value = input.value if isinstance(input, QuantTensor) else input
+    values, places = torch.sort(value, dim=dim, descending=largest, stable=True)
+    return torch.return_types.topk((values.narrow(dim, 0, k), places.narrow(dim, 0, k)))
 
 
 def _is_power(scale: Tensor | None) -> bool:

@@ -131,6 +131,42 @@ class Pooled(nn.Module):
         return self.out(self.linear(x.flatten(1)))
 
 
+class Moved(nn.Module):
+    """Pads and a maximum before the quantiser; pixel shuffle; the norm behind the activation; topk.
+
+    PyTorch's topk takes some of equal elements, ONNX's the first, and so does it in `differences`.
+    """
+
+    shape = (2, 7, 9)
+
+    def __init__(self, q: Quant) -> None:
+        super().__init__()
+        self.pad = nn.ZeroPad2d((1, 0, 0, 1))
+        self.least = nn.MaxPool2d(2, stride=1)
+        self.quantize = q.identity()
+        self.first = QuantConv2d(2, 8, 3, padding=1, bias=True, **q.weights())
+        self.relu = q.relu()
+        self.norm = nn.BatchNorm2d(8)
+        self.middle = q.identity()
+        self.shuffle = nn.PixelShuffle(2)
+        self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        self.average = nn.AvgPool2d(2, stride=2, padding=1, ceil_mode=True, count_include_pad=False)
+        self.both = q.identity()
+        self.last = QuantConv2d(3, 5, 1, bias=True, **q.weights())
+        self.out = q.identity()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.quantize(self.least(self.pad(x)))
+        x = self.middle(self.norm(self.relu(self.first(x)))).value
+        one, other = self.shuffle(x).split([1, 1], dim=1)
+        one, other = self.pool(one), self.average(other)
+        other = other[..., : one.shape[-2], : one.shape[-1]]
+        joined = self.both(torch.cat([one, other, one.transpose(1, 2).flip(2).transpose(1, 2)], 1))
+        y = self.out(self.last(joined)).value
+        values, places = y.amax(dim=(2, 3)).topk(3, dim=1)
+        return y, values, places, y.argmax(dim=1)
+
+
 POOLS: dict[str, Callable[[int], nn.Module]] = {
     "rounded": lambda bits: TruncAvgPool2d(2, 2, bit_width=bits),
     "floored": lambda bits: TruncAvgPool2d(3, 1, trunc_quant=TruncTo8bit, bit_width=bits),
@@ -158,7 +194,7 @@ class Truncated(nn.Module):
         return pooled.value, self.out(self.last(pooled)).value
 
 
-NETWORKS = [Images, Signals, Decoder, Pooled]
+NETWORKS = [Images, Signals, Decoder, Pooled, Moved]
 
 
 def built(network: Callable[[Quant], Any], family: str) -> tuple[Any, Tensor]:
