@@ -167,6 +167,15 @@ def map_constants(expr: Expr, change: Callable[[np.ndarray], np.ndarray]) -> Exp
     return Apply(expr.op, tuple(map_constants(a, change) for a in expr.args), expr.attrs)
 
 
+def composed(outer: Expr, inner: Expr) -> Expr:
+    """``outer(inner(leaf))``."""
+    if isinstance(outer, Leaf):
+        return inner
+    if isinstance(outer, Constant):
+        return outer
+    return Apply(outer.op, tuple(composed(a, inner) for a in outer.args), outer.attrs)
+
+
 def constants(expr: Expr) -> list[np.ndarray]:
     """All constant arrays of the expression."""
     if isinstance(expr, Constant):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from thresher.quant.errors import ExportError
-from thresher.quant.ties import explained
+from thresher.quant.ties import FirstOfEquals, explained
 
 __all__ = ["check_equal", "run_onnx"]
 
@@ -56,12 +56,12 @@ def check_equal(
     Values of quantised outputs must be equal. Sums that no quantiser follows may differ by the
     float32 order of summation, which is a hundred times less than the finest 8-bit step. Where that
     order decides a rounding tie inside the module (`thresher.quant.ties`), a warning counts the
-    values that it changes.
+    values that it changes. Of elements that are equal, topk must give the first.
 
     :param run: the module, flat tensors in and out.
     :raises ExportError: naming the first output that differs, and by how much.
     """
-    with torch.no_grad():
+    with torch.no_grad(), FirstOfEquals():
         wanted = [tensor.numpy() for tensor in run(*inputs)]
     found = _found(model, inputs)
     wrong = []
@@ -76,7 +76,7 @@ def check_equal(
         wrong.append(~(np.abs(want - have) <= allowed))
     if not any(mask.any() for mask in wrong):
         return
-    with torch.no_grad():
+    with torch.no_grad(), FirstOfEquals():
         ties = explained(module, run, inputs, found)
     for value, mask, tie, want, have in zip(
         model.graph.output, wrong, ties, wanted, found, strict=True

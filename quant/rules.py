@@ -6,7 +6,8 @@ Before tracing (`check_module`):
 2. recurrent layers are `QuantLSTM` exactly, not float, not subclasses, not other cells
 3. linear and convolutional layers have a weight quantiser
 4. batch norm has running statistics
-5. enabled quantisers are integer, 2 to 8 bits, zero point 0, scale above 0, and round half to even
+5. enabled quantisers are integer, 2 to 8 bits, zero point 0, scale above 0, and round half to even;
+   truncations (of pools) are to 2 to 8 bits, and round half to even, down or up
 6. scales from statistics have seen data, delayed quantisation is over
 
 After tracing (`check_graph`):
@@ -34,11 +35,13 @@ from brevitas.proxy import (
     WeightQuantProxyFromInjector,
 )
 from brevitas.proxy.quant_proxy import QuantProxyFromInjector
+from brevitas.proxy.runtime_quant import TruncQuantProxyFromInjector
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from thresher.quant.errors import ExportError
+from thresher.quant.truncation import ROUNDINGS
 
 __all__ = ["check_graph", "check_module"]
 
@@ -108,6 +111,9 @@ def _check_layer(path: str, child: nn.Module) -> None:
 
 def _check_quantizer(path: str, proxy: QuantProxyFromInjector) -> None:
     """Rule 5."""
+    if type(proxy) is TruncQuantProxyFromInjector:
+        _check_truncation(path, proxy)
+        return
     if type(proxy) not in PROXIES:
         raise ExportError(
             path,
@@ -126,10 +132,7 @@ def _check_quantizer(path: str, proxy: QuantProxyFromInjector) -> None:
         return
     with torch.no_grad():
         scale, zero, bits = proxy.scale(), proxy.zero_point(), proxy.bit_width()
-    if bits.item() not in range(2, 9):
-        raise ExportError(
-            path, f"the bit width must be 2 to 8, not {bits.item():g}", "set bit_width"
-        )
+    _check_bits(path, bits.item())
     if zero.count_nonzero():
         raise ExportError(
             path,
@@ -148,6 +151,22 @@ def _check_quantizer(path: str, proxy: QuantProxyFromInjector) -> None:
             path,
             f"an activation must round half to even (ROUND), not {rounding}, which ONNX cannot say",
             "set float_to_int_impl_type to ROUND",
+        )
+
+
+def _check_bits(path: str, bits: float) -> None:
+    if bits not in range(2, 9):
+        raise ExportError(path, f"the bit width must be 2 to 8, not {bits:g}", "set bit_width")
+
+
+def _check_truncation(path: str, proxy: TruncQuantProxyFromInjector) -> None:
+    _check_bits(path, proxy.tensor_quant.msb_clamp_bit_width_impl().item())
+    rounding = str(proxy.rounding_mode).upper()
+    if rounding not in ROUNDINGS:
+        raise ExportError(
+            path,
+            f"a truncation must round by one of {', '.join(ROUNDINGS)}, not {rounding}",
+            "set float_to_int_impl_type to ROUND or FLOOR",
         )
 
 

@@ -17,13 +17,14 @@ from brevitas.proxy import (
     BiasQuantProxyFromInjector,
     WeightQuantProxyFromInjector,
 )
+from brevitas.proxy.runtime_quant import TruncQuantProxyFromInjector
 from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["explained", "sums_are_exact"]
+__all__ = ["FirstOfEquals", "explained", "sums_are_exact"]
 
 Run = Callable[..., list[Tensor]]
 TRIALS = 32
@@ -60,6 +61,26 @@ class _Moved(TorchFunctionMode):
         return result.set(value=value) if isinstance(result, QuantTensor) else value
 
 
+class FirstOfEquals(TorchFunctionMode):
+    """`topk` takes the first of equal elements, as ONNX does; PyTorch leaves open which."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function not in (torch.topk, Tensor.topk):
+            return function(*args, **(kwargs or {}))
+        return _stable_topk(*args, **(kwargs or {}))
+
+
+def _stable_topk(
+    input: Tensor | QuantTensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> Any:
+    """PyTorch's own signature."""
+    value = input.value if isinstance(input, QuantTensor) else input
+    values, places = torch.sort(value, dim=dim, descending=largest, stable=True)
+    return torch.return_types.topk((values.narrow(dim, 0, k), places.narrow(dim, 0, k)))
+
+
 def _is_power(scale: Tensor | None) -> bool:
     return scale is None or bool((torch.frexp(scale).mantissa == 0.5).all())
 
@@ -69,6 +90,8 @@ def sums_are_exact(module: nn.Module) -> bool:
     for child in module.modules():
         if isinstance(child, _BatchNorm):
             return False
+        if isinstance(child, TruncQuantProxyFromInjector) and child.is_quant_enabled:
+            return False  # an average's scale has the size of its window in it
         if isinstance(child, ActQuantProxyFromInjector | WeightQuantProxyFromInjector) and (
             child.is_quant_enabled and not _is_power(child.scale())
         ):

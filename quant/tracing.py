@@ -19,14 +19,19 @@ from brevitas.export.manager import (
     _restore_quant_metadata_caching_mode,
 )
 from brevitas.export.onnx.handler import ONNXBaseHandler
-from brevitas.export.onnx.standard.qcdq.handler import StdQCDQCastONNXQuantLSTMLayerHandler
+from brevitas.export.onnx.standard.qcdq.handler import (
+    StdQCDQCastONNXQuantLSTMLayerHandler,
+    StdQCDQCastONNXTruncQuantProxyHandler,
+)
 from brevitas.export.onnx.standard.qcdq.manager import StdQCDQONNXManager
 from brevitas.nn.quant_rnn import _QuantLSTMLayer
 from brevitas.proxy import ActQuantProxyFromInjector, BiasQuantProxyFromInjector
+from brevitas.proxy.runtime_quant import TruncQuantProxyFromInjector
 from torch import Tensor, nn
 
 from thresher.quant.activation import OPSET
 from thresher.quant.errors import ExportError
+from thresher.quant.truncation import TruncationHandler
 
 __all__ = ["DOMAIN", "PLACEHOLDER", "flat_forward", "fresh_caches", "trace"]
 
@@ -87,14 +92,17 @@ class _LstmHandler(ONNXBaseHandler):
         return _LstmPlaceholder.apply(self.index, self.batch_first, self.hidden, x, h, c)
 
 
+_OURS = {
+    StdQCDQCastONNXQuantLSTMLayerHandler: _LstmHandler,
+    StdQCDQCastONNXTruncQuantProxyHandler: TruncationHandler,
+}
+
+
 class _Manager(StdQCDQONNXManager):
-    """Brevitas' QCDQ export with the LSTM handler exchanged."""
+    """Brevitas' QCDQ export with the handlers of LSTM layers and truncations exchanged."""
 
     target_name = "ThresherQCDQ"
-    handlers = [
-        _LstmHandler if handler is StdQCDQCastONNXQuantLSTMLayerHandler else handler
-        for handler in StdQCDQONNXManager.handlers
-    ]
+    handlers = [_OURS.get(handler, handler) for handler in StdQCDQONNXManager.handlers]
 
 
 @contextmanager
@@ -146,7 +154,7 @@ def fresh_caches(module: nn.Module) -> Iterator[None]:
 
     def forget() -> None:
         for child in module.modules():
-            if isinstance(child, ActQuantProxyFromInjector):
+            if isinstance(child, ActQuantProxyFromInjector | TruncQuantProxyFromInjector):
                 child._cached_act = None
 
     forget()

@@ -3,53 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.fifo import FifoControl
 from thresher.rtl.kernel import Port
 from thresher.rtl.rom import RAM_STYLE
+from thresher.rtl.windowparts import constant_table, nested_counters
 from thresher.rtl.windowplan import WindowPlan
+from thresher.rtl.windowreader import Reader
 
 __all__ = ["WindowComponent"]
-
-
-def _table(m: Module, name: str, words: Sequence[int], index: Value) -> Value:
-    """The word at this index."""
-    if len(set(words)) == 1:
-        return Const(words[0])
-    shape = unsigned(max(words).bit_length())
-    m.submodules[name] = rom = memory.Memory(shape=shape, depth=len(words), init=list(words))
-    port = rom.read_port(domain="comb")
-    m.d.comb += port.addr.eq(index)
-    return port.data
-
-
-def _counters(
-    m: Module, names: Sequence[str], sizes: Sequence[int], advance: Value,
-    start: Sequence[int] | None = None,
-) -> tuple[list[Signal], list[Value]]:  # fmt: skip
-    """Nested counters, the last one innermost; and for each whether it and all inside it end.
-
-    :param start: after the reset.
-    """
-    counters = [
-        Signal(range(size), name=name, init=at)
-        for name, size, at in zip(names, sizes, start or [0] * len(sizes), strict=True)
-    ]
-    ends: list[Value] = []
-    inside: Value = Const(1)
-    for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
-        end = Signal(name=f"{counter.name}_end")
-        m.d.comb += end.eq(inside & (counter == size - 1))
-        with m.If(advance & inside):
-            m.d.sync += counter.eq(Mux(counter == size - 1, 0, counter + 1))
-        ends.append(end)
-        inside = end
-    return counters, ends[::-1]
 
 
 class _Writer(wiring.Component):
@@ -75,9 +41,11 @@ class _Writer(wiring.Component):
         # Counters are a beat ahead of the flags, which are registers.
         keep, takes, gives = self._first()
         start = _at(1, sizes)
-        (row, column, _), ends = _counters(m, ("row", "column", "beat"), sizes, self.advance, start)
+        (row, column, _), ends = nested_counters(
+            m, ("row", "column", "beat"), sizes, self.advance, start
+        )
         flags = [
-            _table(m, f"{name}_flags", (axis.kept + 2 * axis.completes).tolist(), at)
+            constant_table(m, f"{name}_flags", (axis.kept + 2 * axis.completes).tolist(), at)
             for name, axis, at in (("row", p.rows, row), ("column", p.columns, column))
         ]
         row_flags, column_flags = (Value.cast(f) | Const(0, 2) for f in flags)
@@ -85,11 +53,11 @@ class _Writer(wiring.Component):
         m.d.comb += kept_next.eq(row_flags[0] & column_flags[0])
         # The same counters, in kept beats and `depth` behind: what lies there now.
         names = ("old_row", "old_column", "old_beat")
-        (old_row, old_column, old_beat), _ = _counters(
+        (old_row, old_column, old_beat), _ = nested_counters(
             m, names, kept, self.advance & kept_next, _at(keep - p.depth, kept)
         )
         starts = [
-            _table(m, f"{name}_starts", axis.starts.astype(int).tolist(), at)
+            constant_table(m, f"{name}_starts", axis.starts.astype(int).tolist(), at)
             for name, axis, at in (("row", p.rows, old_row), ("column", p.columns, old_column))
         ]
         for flag, init, following in (
@@ -120,63 +88,6 @@ def _at(number: int, sizes: Sequence[int]) -> list[int]:
     return [int(n) for n in np.unravel_index(number % int(np.prod(sizes)), tuple(sizes))]
 
 
-class _Reader(wiring.Component):
-    """Which beats places see.
-
-    Out: `waits`, the beat is a place's first and waits for a pixel; `releases`, it is its last and
-    pixels are no longer needed; for each memory `row` and `column`, whose sum is the address, and
-    `fill`, a bit, what it gives is the fill. In: `advance`, the next beat follows.
-    """
-
-    def __init__(self, plan: WindowPlan) -> None:
-        self._plan = plan
-        super().__init__(
-            {"advance": In(1), "waits": Out(1), "releases": Out(1), "fill": Out(plan.wide),
-             "row": Out(range(plan.depth)), "column": Out(range(plan.depth)).array(plan.wide)}
-        )  # fmt: skip
-
-    def elaborate(self, platform: object) -> Module:
-        p, m = self._plan, Module()
-        names = ("place_row", "place_column", "group", "kernel_row", "kernel_column", "beat")
-        counters, ends = _counters(m, names, p.shape, self.advance)
-        oh, ow, _, kh, kw, beat = counters
-        bits = ceil_log2(p.depth)
-        flags = []
-        for name, axis, outer in (("row", p.rows, oh), ("column", p.columns, ow)):
-            marks = (axis.waits + 2 * axis.releases).tolist()
-            found = _table(m, f"{name}_places", marks, outer)
-            flags.append(Value.cast(found) | Const(0, 2))
-        rows, columns = p.tables()
-
-        def looked_up(name: str, words: Sequence[int], inner: Value, outer: Value) -> Value:
-            found = _table(m, name, words, Cat(inner, outer))
-            return Value.cast(found) | Const(0, bits + 1)
-
-        row = looked_up("row_table", rows, kh, oh)
-        across = [
-            looked_up(f"column_table{k}" if k else "column_table", words, kw, ow)
-            for k, words in enumerate(columns)
-        ]
-        base, group, first = Signal(bits), Signal(range(p.pixel)), Signal(init=1)
-        with m.If(self.advance):
-            m.d.sync += first.eq(ends[2])
-            with m.If(ends[0]):
-                m.d.sync += base.eq(base + p.kept)
-            with m.If(ends[3]):
-                m.d.sync += group.eq(Mux(ends[2], 0, group + p.shape[-1]))
-        m.d.comb += [
-            self.waits.eq(first & flags[0][0] & flags[1][0]),
-            self.releases.eq(ends[2] & flags[0][1] & flags[1][1]),
-            self.fill.eq(Cat(row[bits] | column[bits] for column in across)),
-            self.row.eq(row[:bits] + base),
-            *(
-                one.eq(column[:bits] + group + beat)
-                for one, column in zip(self.column, across, strict=True)
-            ),
-        ]
-        return m
-
-
 class WindowComponent(wiring.Component):
     """Images in on `i`, at each place of the kernel what it sees out on `o`; see `Window`.
 
@@ -195,7 +106,7 @@ class WindowComponent(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         p, m = self._plan, Module()
         m.submodules.writer = writer = _Writer(p)
-        m.submodules.reader = reader = _Reader(p)
+        m.submodules.reader = reader = Reader(p)
         m.submodules.ready = ready = FifoControl(p.tokens)
         m.submodules.free = free = FifoControl(p.tokens, p.free)
         issue, read = Signal(), Signal()

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from amaranth.utils import ceil_log2
 
-__all__ = ["AxisPlan", "WindowPlan", "places"]
+__all__ = ["AxisPlan", "WindowPlan", "axis_table", "places"]
 
 
 def places(
@@ -134,6 +134,11 @@ class WindowPlan:
         """Beats of an image that are written."""
         return self.rows.count * self.columns.count * self.pixel
 
+    @property
+    def units(self) -> tuple[int, int]:
+        """Beats from one kept row to the next, and from one kept column to the next."""
+        return self.columns.count * self.pixel, self.pixel
+
     @cached_property
     def _held(self) -> tuple[int, int]:
         """(the most pixels from the oldest needed to the newest, the most by which these grow)."""
@@ -166,27 +171,18 @@ class WindowPlan:
         beats = (rows[:, None] * self.columns.count + columns) * self.pixel
         return int(((beats + self.depth) // self.kept).sum())
 
-    def tables(self) -> tuple[list[int], list[list[int]]]:
-        """`_axis_table` of the rows, and of the columns for each memory."""
-        rows = _axis_table(self.rows, self.columns.count * self.pixel, self.depth)
-        each = [None] if self.wide == 1 else range(self.wide)
-        return rows, [_axis_table(self.columns, self.pixel, self.depth, kw) for kw in each]
-
     @property
     def fills(self) -> bool:
         """Some place sees the fill."""
         return bool((self.rows.at < 0).any() or (self.columns.at < 0).any())
 
 
-def _axis_table(axis: AxisPlan, unit: int, depth: int, element: int | None = None) -> list[int]:
+def axis_table(axis: AxisPlan, unit: int, depth: int) -> list[int]:
     """Words for each element (of 2^n for K) of each place: its offset, and above it the fill's bit.
 
     :param unit: beats from one kept position to the next.
     :param depth: beats of the memory, round which offsets go.
-    :param element: the words of this one alone.
     """
     words = np.where(axis.ranks < 0, depth, axis.ranks * unit % depth)
-    if element is not None:
-        words = words[:, element : element + 1]
     count, inner = words.shape
     return np.pad(words, ((0, 0), (0, (1 << ceil_log2(inner)) - inner))).reshape(-1).tolist()

@@ -156,7 +156,8 @@ class _Place:
         if closing.codes is not None:
             return evaluate(closing.codes, self.reference)
         floats = self.reference[..., ::-1] if closing.last else self.reference
-        found = floats.argmax(axis=-1, keepdims=True)
+        found = np.argsort(floats * -closing.sign, axis=-1, kind="stable")
+        found = found[..., : self.after.shape[-1]]
         return floats.shape[-1] - 1 - found if closing.last else found
 
 
@@ -220,7 +221,8 @@ def _other_greatest(place: _Place, number: int) -> Difference:
     excused = bool(_near(place, ours).all() and (noise > 0).all())
     row = tuple(int(i) for i in np.argwhere(place.codes != place.after)[0])
     at, chosen = ((*row[:-1], int(a[row])) for a in (place.codes, place.after))
-    greatest = float(ours[chosen]) == float(ours[row[:-1]].max())
+    ordered = np.sort(ours[row[:-1]] * -place.closing.sign)
+    greatest = float(ours[chosen]) == -place.closing.sign * float(ordered[row[-1]])
     tie = float(ours[chosen]) if excused and greatest else None
     return _difference(place, number, at, float(place.reference[at]), float(ours[at]), tie)
 

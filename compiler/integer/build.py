@@ -168,23 +168,28 @@ class Builder(ImageBuilder):
 
     @overload
     def argmax(
-        self, x: Tensor, last: bool = ..., value: Literal[False] = ..., *, name: str | None = ...
-    ) -> Tensor: ...
+        self, x: Tensor, last: bool = ..., value: Literal[False] = ..., k: int = ..., *,
+        name: str | None = ...,
+    ) -> Tensor: ...  # fmt: skip
 
     @overload
     def argmax(
-        self, x: Tensor, last: bool, value: Literal[True], *, name: str | None = ...
-    ) -> tuple[Tensor, Tensor]: ...
+        self, x: Tensor, last: bool, value: Literal[True], k: int = ..., *,
+        name: str | None = ...,
+    ) -> tuple[Tensor, Tensor]: ...  # fmt: skip
 
     def argmax(
-        self, x: Tensor, last: bool = False, value: bool = False, *, name: str | None = None
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Index of the greatest element along the last axis, kept as 1; with `value`, both."""
-        key = ("argmax", x.name, last)
+        self, x: Tensor, last: bool = False, value: bool = False, k: int = 1, *,
+        name: str | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
+        """Indices of the k greatest elements along the last axis (..., k); with `value`, both."""
+        if not 1 <= k <= x.shape[-1] or (last and k > 1):
+            raise ValueError(f"k must be 1 or, of first elements, up to {x.shape[-1]}, not {k}")
+        key = ("argmax", x.name, last, k)
         made = self._made.get((*key, True)) or self._made.get((*key, value))
         if not isinstance(made, ArgMax):
-            index, greatest = intervals.of_argmax(self.bounds(x), x.shape[-1])
-            shape = x.shape[:-1] + (1,)
+            index, greatest = intervals.of_argmax(self.bounds(x), x.shape[-1], k)
+            shape = x.shape[:-1] + (k,)
             best = self._tensor(f"{name or 'argmax'}_value", shape, greatest) if value else None
             out = self._tensor(name or "argmax", shape, index)
             made = ArgMax(x, last, out, best)

@@ -181,11 +181,20 @@ def of_concat(xs: Sequence[Bounds], shapes: Sequence[tuple[int, ...]], axis: int
     ).compact()
 
 
-def of_argmax(x: Bounds, size: int) -> tuple[Bounds, Bounds]:
-    """Bounds of the index among `size` elements and of the greatest element itself."""
+def of_argmax(x: Bounds, size: int, k: int = 1) -> tuple[Bounds, Bounds]:
+    """Bounds of the indices among `size` elements and of the k greatest elements themselves.
+
+    The n-th greatest element only grows with each of them: it lies between the n-th greatest of
+    the least values and that of the greatest ones.
+    """
     ones = (1,) * x.low.ndim
     index = Bounds(np.zeros(ones, np.int64), np.full(ones, size - 1, np.int64))
-    return index, Bounds(x.low.max(axis=-1, keepdims=True), x.high.max(axis=-1, keepdims=True))
+
+    def greatest(array: np.ndarray) -> np.ndarray:
+        whole = np.broadcast_to(array, (*array.shape[:-1], size))
+        return np.sort(whole, axis=-1)[..., ::-1][..., :k]
+
+    return index, Bounds(greatest(x.low), greatest(x.high)).compact()
 
 
 def of_window(

@@ -140,10 +140,12 @@ class Concat(OneOutput):
 
 @dataclass(frozen=True, eq=False)
 class ArgMax:
-    """Index of the greatest element along the last axis of x; out's last dimension is 1.
+    """Indices of the k greatest elements along the last axis of x, the greatest first.
 
-    :param last: of equal elements take the last instead of the first.
-    :param value: also give the greatest element itself, or None.
+    k is the last dimension of `out`, and at most that of x.
+
+    :param last: of equal elements take the last instead of the first; False where k > 1.
+    :param value: also give the elements themselves, or None.
     """
 
     x: Tensor

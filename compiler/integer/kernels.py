@@ -188,8 +188,18 @@ def _concat(node: Concat, memory: Memory) -> Kernel:
 def _argmax(node: ArgMax, memory: Memory) -> Kernel:
     x, out, last = memory.slot(node.x), memory.slot(node.out), node.last
     value = None if node.value is None else memory.slot(node.value)
-    size = node.x.shape[-1]
+    size, k = node.x.shape[-1], node.out.shape[-1]
     kinds = [_dtype(t) for t in node.outputs]
+
+    def several(env: Env) -> None:
+        a = env[x]
+        best = np.argsort(-a.astype(np.int64), axis=-1, kind="stable")[..., :k]
+        env[out] = best.astype(kinds[0])
+        if value is not None:
+            env[value] = np.take_along_axis(a, best, -1).astype(kinds[1], copy=False)
+
+    if k > 1:
+        return several
 
     def run(env: Env) -> None:
         a = env[x]

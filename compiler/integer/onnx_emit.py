@@ -75,18 +75,25 @@ class Emitter:
         dtype: np.dtype,
         *,
         domain: str = "",
+        first: bool = True,
         **attrs: Any,
     ) -> str:
         """A node; its output bears the name of `out`, or one of its own where `out` is None.
 
-        The output has type `dtype`; `out` gets a Cast where its interval asks for another.
+        That output is its first, or else its second, with one before it that nobody reads. It
+        has type `dtype`; `out` gets a Cast where its interval asks for another.
         """
         final = dtype if out is None else dtype_of(out.lo, out.hi)
         direct = out is not None and final == dtype
         name = out.name if out is not None and direct else self.fresh(f"{inputs[0]}_{op}")
         self.nodes.append(
             helper.make_node(
-                op, list(inputs), [name], name=self.fresh(f"{op}_{name}"), domain=domain, **attrs
+                op,
+                list(inputs),
+                [name] if first else [self.fresh(f"{name}_unread"), name],
+                name=self.fresh(f"{op}_{name}"),
+                domain=domain,
+                **attrs,
             )
         )
         self.values.append(self.declare(name, shape, dtype))

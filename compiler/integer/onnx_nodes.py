@@ -7,9 +7,12 @@
    a channel of its own.
 4. Any other Step: MultiThreshold counts the thresholds passed, Gather looks the value up.
 5. Reorder: Gather on the flattened tensor.
-6. ArgMax: its namesake and a Cast; the value is ReduceMax.
+6. ArgMax: its namesake and a Cast; the value is ReduceMax. Of more than one TopK gives the indices,
+   with which the values are gathered.
 7. The nodes of images: see `onnx_images`.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -61,14 +64,8 @@ def emit(node: object, to: Emitter) -> None:
                 "Concat", [to.cast(x.name, x.shape, dtype) for x in xs], out, out.shape, dtype,
                 axis=axis,
             )  # fmt: skip
-        case ArgMax(x, last, out, value):
-            to.op(
-                "ArgMax", [x.name], out, out.shape, _INT64,
-                axis=-1, keepdims=1, select_last_index=int(last),
-            )  # fmt: skip
-            if value is not None:
-                axes = to.constant(np.array([-1]), _INT64, "axes")
-                to.op("ReduceMax", [x.name, axes], value, value.shape, to.types[x.name])
+        case ArgMax():
+            _argmax(node, to)
         case Window() | GroupedMatMul() | Reduce() | Repeat():
             emit_image(node, to)
         case _:
@@ -130,7 +127,7 @@ def _step(node: Step, to: Emitter) -> None:
     flat = name if shape == x.shape else _reshaped(name, shape, to)
     rows = thresholds if channel is None else thresholds[channel]
     held = to.constant(rows, dtype, f"{out.name}_thresholds")
-    attrs = {
+    attrs: dict[str, Any] = {
         "out_dtype": datatype(lo, hi),
         "out_scale": float(unit.sign if unit else 1),
         "out_bias": float(unit.base if unit else 0),
@@ -147,6 +144,27 @@ def _step(node: Step, to: Emitter) -> None:
     else:
         target = to.constant(np.array(x.shape), _INT64, "shape")
         to.op("Reshape", [counted, target], out, x.shape, to.types[counted])
+
+
+def _argmax(node: ArgMax, to: Emitter) -> None:
+    """Case 6."""
+    x, out, value = node.x, node.out, node.value
+    if out.shape[-1] == 1:
+        to.op(
+            "ArgMax", [x.name], out, out.shape, _INT64,
+            axis=-1, keepdims=1, select_last_index=int(node.last),
+        )  # fmt: skip
+        if value is not None:
+            axes = to.constant(np.array([-1]), _INT64, "axes")
+            to.op("ReduceMax", [x.name, axes], value, value.shape, to.types[x.name])
+        return
+    count = to.constant(np.array([out.shape[-1]]), _INT64, "k")
+    found = to.op("TopK", [x.name, count], None, out.shape, _INT64, first=False, axis=-1)
+    to.op("Identity", [found], out, out.shape, _INT64)
+    if value is not None:
+        kind = to.types[x.name]
+        last = len(x.shape) - 1  # -1 is right too, but not to onnx's ReferenceEvaluator
+        to.op("GatherElements", [x.name, found], value, value.shape, kind, axis=last)
 
 
 def _looked_up(node: Step, counted: str, to: Emitter) -> str:

@@ -129,8 +129,9 @@ def _node(node: Node) -> str:
             return f"reorder(%{x.name}; {_index(index)})"
         case Concat(xs, axis):
             return f"concat({', '.join('%' + x.name for x in xs)}; axis {axis})"
-        case ArgMax(x, last):
-            return f"argmax(%{x.name}; {'last' if last else 'first'} of equals)"
+        case ArgMax(x, last, out):
+            count = f"{out.shape[-1]} greatest, " if out.shape[-1] > 1 else ""
+            return f"argmax(%{x.name}; {count}{'last' if last else 'first'} of equals)"
         case Window():
             return _window(node)
         case GroupedMatMul(x, weights, bias):

@@ -31,6 +31,7 @@ from thresher.rtl.reorder import Reorder
 from thresher.rtl.route import Concat, Select, Split
 from thresher.rtl.step import Step
 from thresher.rtl.stepfunction import StepFunction
+from thresher.rtl.topk import TopK
 
 __all__ = ["requests_of"]
 
@@ -191,7 +192,10 @@ def _widened(f: StepFunction, lo: int, hi: int) -> StepFunction:
 
 
 def _argmax(node: ir.ArgMax, value: bool) -> Made:
-    x = node.x
+    x, k = node.x, node.out.shape[-1]
+    if k > 1:
+        whole = TopK(elements=x.shape[-1], k=k, lo=x.lo, hi=x.hi, with_value=value)
+        return "topk", {}, lambda: whole
 
     def make(lanes: int) -> Kernel:
         return Argmax(

@@ -9,6 +9,7 @@ from thresher.compiler.expr import constants, map_constants
 from thresher.compiler.graph import Graph, Node
 from thresher.compiler.integer.ir import Tensor
 from thresher.compiler.streamline.context import Context, Integers, scaled
+from thresher.compiler.streamline.deferred import undeferred
 from thresher.compiler.streamline.forms import power_of_two
 from thresher.compiler.streamline.layout import move
 from thresher.compiler.streamline.values import (
@@ -103,14 +104,15 @@ class Body:
             value = scaled(integers.tensor, integers.scale)
             assert isinstance(value, Lazy)
         expr = map_constants(value.expr, lambda c: c[0] if c.ndim else c)
-        if isinstance(value.tensor, Raw):
-            if value.tensor.home is not None:
+        tensor = undeferred(self.context, value)
+        if isinstance(tensor, Raw):
+            if tensor.home is not None:
                 raise self.context.error(
                     "a float input is scanned by a nested loop", "quantise it outside the loops"
                 )
-            return Lazy(Raw(value.tensor.source, value.tensor.index, inner), expr)
-        assert isinstance(value.tensor, Tensor)
-        return Lazy(inner.scan(value.tensor), expr)
+            return Lazy(Raw(tensor.source, tensor.index, inner), expr)
+        assert isinstance(tensor, Tensor)
+        return Lazy(inner.scan(tensor), expr)
 
     def aligned(self, context: Context, integers: Integers, scale: np.ndarray, what: str) -> Tensor:
         """The integers at another scale, which must be finer by a power of two at most."""

@@ -12,7 +12,7 @@ __all__ = ["Closing"]
 class Closing:
     """Where a quantiser of the model became a step: what `verify` needs to explain a difference.
 
-    A search for the greatest element is one too; `codes` is None there.
+    A search for the greatest elements is one too; `codes` is None there.
 
     :param source: the model's float tensor that the quantiser reads.
     :param before: integer tensor whose `expr` is that float tensor.
@@ -22,6 +22,7 @@ class Closing:
     :param loop: name of the Scan node whose body holds it, "" at the top.
     :param axis: of the float tensor, along which the greatest is sought: the last of `before`.
     :param last: of equal elements the last is taken.
+    :param sign: -1 where the least elements are sought, else 1.
     """
 
     node: str
@@ -34,3 +35,4 @@ class Closing:
     loop: str
     axis: int = -1
     last: bool = False
+    sign: int = 1

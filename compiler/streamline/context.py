@@ -14,6 +14,7 @@ from thresher.compiler.graph import GraphInput, Node
 from thresher.compiler.integer.build import Builder
 from thresher.compiler.integer.ir import InputPort, ScanInput, Tensor
 from thresher.compiler.streamline.closing import Closing
+from thresher.compiler.streamline.deferred import closed_before, undeferred
 from thresher.compiler.streamline.forms import (
     ROUNDING_ERROR,
     inner_scales,
@@ -26,6 +27,7 @@ from thresher.compiler.streamline.steps import NotFinite, NotMonotone, find_step
 from thresher.compiler.streamline.values import (
     Codes,
     Const,
+    Deferred,
     Lazy,
     Raw,
     Unknown,
@@ -118,7 +120,7 @@ class Context:
         return value
 
     def _captured(self, value: Lazy) -> Lazy:
-        tensor = value.tensor
+        tensor = undeferred(self, value)
         if isinstance(tensor, Codes):
             return value
         if isinstance(tensor, Raw):
@@ -149,6 +151,8 @@ class Context:
             return Lazy(Codes(np.rint(ex.evaluate(expr, tensor.array)).astype(np.int64)))
         if isinstance(tensor, Raw):
             return Lazy(quantised_input(self, tensor, expr))
+        if isinstance(tensor, Deferred):
+            return Lazy(closed_before(self, tensor, expr))
         expr, tensor = self._absorb_offset(expr, tensor)
         try:
             function, channel = find_steps(expr, tensor.lo, tensor.hi, tensor.shape)
@@ -186,8 +190,18 @@ class Context:
         expr = scaled(tensor, found.scale).expr
         self.closings.append(
             Closing(
-                node.name, node.op, node.inputs[0], tensor, expr, None, index, self.loop, axis, last
-            )
+                node.name,
+                node.op,
+                node.inputs[0],
+                tensor,
+                expr,
+                None,
+                index,
+                self.loop,
+                axis,
+                last,
+                1 if float(found.scale.reshape(())) > 0 else -1,
+            )  # fmt: skip
         )
 
     def place(self, tensor: Tensor, raw: Raw) -> Tensor:
@@ -232,8 +246,8 @@ class Context:
         if isinstance(value, Unknown):
             raise self.error("a loop state is used before its scale is known", "quantise the state")
         tensor = value.tensor
-        if isinstance(tensor, Raw):
-            return self._raw_integers(value)
+        if isinstance(tensor, Raw | Deferred):
+            return self._raw_integers(value, tensor.source)
         linear = analysis.linear_scale(value.expr)
         if linear is not None:
             return Integers(tensor, linear)
@@ -255,13 +269,11 @@ class Context:
         codes = codes.reshape((1,) * (len(tensor.shape) - codes.ndim) + codes.shape)
         return self.builder.binary("add", tensor, codes, name=self.hint)
 
-    def _raw_integers(self, value: Lazy) -> Integers:
+    def _raw_integers(self, value: Lazy, source: str) -> Integers:
         split = split_integer(value.expr)
         if split is None:
-            raw = value.tensor
-            assert isinstance(raw, Raw)
             raise self.error(
-                f"input '{raw.source}' reaches it as float; an operand must be quantised",
+                f"input '{source}' reaches it as float; an operand must be quantised",
                 "insert a quantiser (QuantIdentity, QuantizeLinear or Quant) in front of it",
             )
         inner, rebuild = split

@@ -16,6 +16,7 @@ from thresher.compiler.integer.passes.driver import optimise
 from thresher.compiler.streamline.closing import Closing
 from thresher.compiler.streamline.context import Context, scaled
 from thresher.compiler.streamline.elementwise import elementwise, quantize
+from thresher.compiler.streamline.greatest import greatest
 from thresher.compiler.streamline.images import IMAGES
 from thresher.compiler.streamline.layout import LAYOUTS, concat, layout_of, move, split
 from thresher.compiler.streamline.matmul import matmul
@@ -24,6 +25,7 @@ from thresher.compiler.streamline.symbols import fix_shapes
 from thresher.compiler.streamline.values import (
     Codes,
     Const,
+    Deferred,
     Lazy,
     Raw,
     Unknown,
@@ -111,7 +113,7 @@ def _input(context: Context, port: GraphInput) -> Value:
 
 def _output(context: Context, name: str, dtype: str) -> OutputPort:
     value = context.lookup(name)
-    if isinstance(value, Lazy) and isinstance(value.tensor, Raw):
+    if isinstance(value, Lazy) and isinstance(value.tensor, Raw | Deferred):
         try:
             value = scaled(*_pair(context, value))
         except ModelError as e:
@@ -155,7 +157,7 @@ def _node(context: Context, node: Node) -> list[Value]:
     if node.op == "Split":
         return split(context, node, operands)
     if node.op in ("ArgMax", "TopK"):
-        return _argmax(context, node, operands)
+        return greatest(context, node, operands)
     if node.op == "Clip":
         operands = _clip_bounds(operands)
     present = [v for v in operands if v is not None]
@@ -246,45 +248,3 @@ def _cast(context: Context, node: Node, value: Value) -> Value:
             f"values in [{tensor.lo}, {tensor.hi}] do not fit {to.name}", "cast to a wider type"
         )
     return Lazy(tensor)
-
-
-def _argmax(context: Context, node: Node, operands: list[Value | None]) -> list[Value]:
-    """ArgMax, and TopK of one, along any axis."""
-    value = operands[0]
-    assert value is not None
-    rank = len(shape_of(value))
-    topk = node.op == "TopK"
-    axis = int(str(node.attrs.get("axis", -1 if topk else 0))) % rank
-    if topk:
-        _check_topk(context, node, operands)
-    last = bool(node.attrs.get("select_last_index", 0)) and not topk
-    value = move(context, value, lambda a: np.moveaxis(a, axis, -1))
-    if isinstance(value, Unknown):
-        shape = (*value.shape[:-1], 1)
-        results: list[Value] = [Unknown(shape), Unknown(shape)]
-    else:
-        integers = context.integers(value)
-        if integers.scale.size > 1 or float(integers.scale.reshape(())) <= 0:
-            raise context.error(
-                "it compares elements of different scales", "quantise its input per tensor"
-            )
-        assert isinstance(integers.tensor, Tensor)
-        if topk and node.outputs[0]:
-            index, top = context.builder.argmax(integers.tensor, last, True, name=context.hint)
-            results = [scaled(top, integers.scale), Lazy(index)]
-        else:
-            index = context.builder.argmax(integers.tensor, last, False, name=context.hint)
-            results = [Lazy(index), Lazy(index)]
-        context.record_greatest(integers, index, axis, last)
-    results = [move(context, r, lambda a: np.moveaxis(a, -1, axis)) for r in results]
-    if topk:
-        return results
-    if not node.attrs.get("keepdims", 1):
-        results = [move(context, r, lambda a: a.squeeze(axis)) for r in results]
-    return results[:1]
-
-
-def _check_topk(context: Context, node: Node, operands: list[Value | None]) -> None:
-    k = to_const(operands[1]) if operands[1] is not None else None
-    if k is None or int(k.array.reshape(-1)[0]) != 1 or not node.attrs.get("largest", 1):
-        raise context.error("only the largest one (k = 1) is supported", "use ArgMax or k = 1")

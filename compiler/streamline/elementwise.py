@@ -22,6 +22,7 @@ from thresher.compiler.streamline.layout import expand
 from thresher.compiler.streamline.values import (
     Codes,
     Const,
+    Deferred,
     Lazy,
     Raw,
     Unknown,
@@ -146,7 +147,7 @@ def _operand(integers: Integers) -> Tensor | np.ndarray:
 
 def _sum_form(context: Context, value: Value) -> tuple[Integers, np.ndarray]:
     """The value as scale * integers + float offset."""
-    if isinstance(value, Lazy) and not isinstance(value.tensor, Raw):
+    if isinstance(value, Lazy) and not isinstance(value.tensor, Raw | Deferred):
         found = analysis.affine(value.expr)
         if found is not None and np.all(found[0]):
             return Integers(value.tensor, found[0]), found[1]

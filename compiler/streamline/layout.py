@@ -4,14 +4,18 @@ Each is a NumPy function; applied to the flat indices of a tensor it says where 
 from, and applied to the constants of a pending expression it keeps them with their elements.
 """
 
+import math
+
 import numpy as np
 
+from thresher.compiler.expr import Expr
 from thresher.compiler.graph import Node
 from thresher.compiler.integer.ir import Tensor
 from thresher.compiler.streamline.context import Context, Integers, scaled
 from thresher.compiler.streamline.values import (
     Codes,
     Const,
+    Deferred,
     Layout,
     Lazy,
     Raw,
@@ -35,6 +39,8 @@ def move(context: Context, value: Value, layout: Layout) -> Value:
     if isinstance(value, Unknown):
         return Unknown(np.asarray(layout(np.zeros(shape, np.int8))).shape)
     tensor = value.tensor
+    if isinstance(tensor, Deferred):
+        return _deferred(value, layout)
     expr = relabel(value.expr, shape, layout)
     if isinstance(tensor, Codes):
         return Lazy(Codes(np.asarray(layout(tensor.array))), expr)
@@ -45,6 +51,17 @@ def move(context: Context, value: Value, layout: Layout) -> Value:
         return Lazy(Raw(tensor.source, index, tensor.home), expr)
     index = np.asarray(layout(np.arange(tensor.size).reshape(shape)))
     return Lazy(context.builder.reorder(tensor, index, name=context.hint), expr)
+
+
+def _deferred(value: Lazy, layout: Layout) -> Lazy:
+    """The value, whose codes are to be moved once there are any."""
+    shape = value.tensor.shape
+    index = np.asarray(layout(np.arange(math.prod(shape)).reshape(shape)))
+
+    def make(context: Context, codes: Tensor, expr: Expr) -> Tensor:
+        return context.builder.reorder(codes, index, name=context.hint)
+
+    return Lazy(Deferred(value, tuple(range(index.ndim)), index.shape, make))
 
 
 def expand(context: Context, value: Value, shape: tuple[int, ...]) -> Value:

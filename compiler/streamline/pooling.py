@@ -7,9 +7,11 @@
 3. An average is the exact sum of integers; the division by the number of elements stays pending,
    for the reference, too, divides last. Pads are code 0.
 4. Any other expression is brought to scale * integers first.
+5. The greatest of floats that are not quantised yet is that of their codes, by the same rule.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,7 +26,9 @@ from thresher.compiler.streamline.geometry import Geometry, geometry
 from thresher.compiler.streamline.layout import move
 from thresher.compiler.streamline.values import (
     Codes,
+    Deferred,
     Lazy,
+    Raw,
     Unknown,
     Value,
     compress,
@@ -47,11 +51,11 @@ def pool(context: Context, node: Node, operands: list[Value | None]) -> Value:
         return Unknown((*shape[:2], *at.out[2 - dims :]))
     axes = ImageAxes(len(shape), tuple(range(2, len(shape))))
     if node.op == "MaxPool":
-        tensor, expr = _monotone(context, value, axes.spatial)
-        signs = _signs(expr, tensor)
-        flipped = _times(context, tensor, signs)
-        found = _pooled(context, "max", flipped, at, axes, flipped.lo)
-        return Lazy(_times(context, found, signs), expr)
+        out = (*shape[:2], *at.out[2 - dims :])
+        return _selected(
+            context, value, axes.spatial, out, 1,
+            lambda context, x: _pooled(context, "max", x, at, axes, x.lo),
+        )  # fmt: skip
     tensor, expr = _summable(context, value, axes.spatial)
     found = _pooled(context, "sum", tensor, at, axes, 0)
     counts = at.counts(bool(node.attrs["count_include_pad"]))
@@ -101,13 +105,14 @@ def _reduced(
 ) -> Value:
     if to_const(value) is not None:
         raise context.error("its input is a constant", "fold the constant part of the model")
+    kept = tuple(1 if k in axes else d for k, d in enumerate(shape_of(value)))
     if isinstance(value, Unknown):
-        made: Value = Unknown(tuple(1 if k in axes else d for k, d in enumerate(value.shape)))
+        made: Value = Unknown(kept)
     elif op in ("ReduceMax", "ReduceMin"):
-        tensor, expr = _monotone(context, value, axes)
-        signs = _signs(expr, tensor) * (1 if op == "ReduceMax" else -1)
-        found = _along(context, "max", _times(context, tensor, signs), axes)
-        made = Lazy(_times(context, found, signs), expr)
+        made = _selected(
+            context, value, axes, kept, 1 if op == "ReduceMax" else -1,
+            lambda context, x: _along(context, "max", x, axes),
+        )  # fmt: skip
     else:
         tensor, expr = _summable(context, value, axes)
         made = Lazy(_along(context, "sum", tensor, axes), expr)
@@ -133,6 +138,31 @@ def _along(context: Context, op: str, x: Tensor, axes: tuple[int, ...]) -> Tenso
     made = builder.reduce(op, rows, name=context.hint)  # type: ignore[arg-type]
     kept = tuple(1 if k in axes else d for k, d in enumerate(shape))
     return builder.reshape(made, kept, name=context.hint)
+
+
+def _selected(
+    context: Context, value: Value, axes: tuple[int, ...], shape: tuple[int, ...], sign: int,
+    greatest: Callable[[Context, Tensor], Tensor],
+) -> Lazy:  # fmt: skip
+    """Cases 1 and 5: the greatest (sign 1) or the least (-1) of elements that meet along axes."""
+    assert isinstance(value, Lazy)
+
+    def found(context: Context, x: Tensor, expr: Expr) -> Tensor:
+        signs = _signs(expr, x) * sign
+        return _times(context, greatest(context, _times(context, x, signs)), signs)
+
+    def later(context: Context, codes: Tensor, expr: Expr) -> Tensor:
+        if analysis.monotone(expr) is None:
+            raise context.error(
+                "it quantises a maximum by a function that is not known to be monotone",
+                "quantise in front of the pooling",
+            )
+        return found(context, codes, expr)
+
+    if isinstance(value.tensor, Raw | Deferred):
+        return Lazy(Deferred(value, axes, shape, later))
+    tensor, expr = _monotone(context, value, axes)
+    return Lazy(found(context, tensor, expr), expr)
 
 
 def _monotone(context: Context, value: Value, axes: tuple[int, ...]) -> tuple[Tensor, Expr]:

@@ -5,6 +5,7 @@
 2. Resize to the nearest pixel: onnxruntime itself says which pixel that is. Whole rows and columns
    repeated are a Repeat; anything else moves elements.
 3. DepthToSpace, SpaceToDepth and Tile move elements.
+4. Floats that are not quantised yet get their pads as codes, once a quantiser has made some.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from onnx import helper
 
 from thresher.compiler import ort
+from thresher.compiler.expr import Expr, evaluate
 from thresher.compiler.graph import Node
 from thresher.compiler.integer.ir import Tensor
 from thresher.compiler.streamline.axes import ImageAxes
@@ -21,8 +23,10 @@ from thresher.compiler.streamline.layout import constant_ints, move
 from thresher.compiler.streamline.values import (
     Codes,
     Const,
+    Deferred,
     Layout,
     Lazy,
+    Raw,
     Unknown,
     Value,
     full_rank,
@@ -86,6 +90,8 @@ def _number(context: Context, value: Value | None) -> float:
 
 def _filled(context: Context, value: Lazy, ends: np.ndarray, number: float) -> Lazy:
     """The value with elements of `number` around it, which must be a code."""
+    if isinstance(value.tensor, Raw | Deferred):
+        return _filled_later(value, ends, number)
     integers = context.integers(value)
     tensor, scale = integers.tensor, full_rank(integers.scale, len(ends))
     if isinstance(tensor, Codes):
@@ -96,6 +102,29 @@ def _filled(context: Context, value: Lazy, ends: np.ndarray, number: float) -> L
             "the scale of its input changes along a padded axis", "quantise its input per tensor"
         )
     fill = _code(context, number, scale) if number else 0
+    return scaled(_widened(context, tensor, ends, fill), integers.scale)
+
+
+def _filled_later(value: Lazy, ends: np.ndarray, number: float) -> Lazy:
+    """Case 4."""
+    shape = tuple(d + int(more) for d, more in zip(value.tensor.shape, ends.sum(1), strict=True))
+
+    def make(context: Context, codes: Tensor, expr: Expr) -> Tensor:
+        fills = evaluate(expr, np.full((1,) * len(shape), number))
+        if (fills != fills.flat[0]).any():
+            raise context.error(
+                f"the code of the pads, {number:g}, is not the same in all channels",
+                "quantise in front of the pads, or per tensor",
+            )
+        return _widened(context, codes, ends, int(fills.flat[0]))
+
+    padded = tuple(k for k in range(len(ends)) if ends[k].any())
+    return Lazy(Deferred(value, padded, shape, make))
+
+
+def _widened(context: Context, tensor: Tensor, ends: np.ndarray, fill: int) -> Tensor:
+    """Codes with `fill` around them, an axis or two at a time."""
+    padded = [k for k in range(len(ends)) if ends[k].any()]
     for first in range(0, len(padded), 2):
         axes = ImageAxes(len(ends), tuple(padded[first : first + 2]))
         (top, bottom), (left, right) = [(0, 0), *map(tuple, ends[[*axes.spatial]].tolist())][-2:]
@@ -104,7 +133,7 @@ def _filled(context: Context, value: Lazy, ends: np.ndarray, number: float) -> L
             image, (1, 1), pads=(top, left, bottom, right), fill=fill, name=context.hint
         )
         tensor = axes.tensor(context, made)
-    return scaled(tensor, integers.scale)
+    return tensor
 
 
 def _code(context: Context, number: float, scale: np.ndarray) -> int:

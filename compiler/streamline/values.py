@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Codes",
     "Const",
+    "Deferred",
     "Layout",
     "Lazy",
     "Raw",
@@ -59,6 +60,31 @@ class Raw:
 
 
 @dataclass(frozen=True, eq=False)
+class Deferred:
+    """What a node makes of float elements that a quantiser behind it has yet to close.
+
+    The node selects elements, moves them or adds constants, so that it may as well do so with the
+    quantiser's codes. An expression of it must not change along `axes`.
+
+    :param base: what the node reads: a pending value of raw or deferred elements.
+    :param axes: along which elements meet, of `base` as of the result.
+    :param make: from the codes of `base`, and the expression of the result's elements that gives
+        codes, to the codes of the result.
+    """
+
+    base: "Lazy"
+    axes: tuple[int, ...]
+    shape: tuple[int, ...]
+    make: "Callable[[Context, Tensor, Expr], Tensor]"
+
+    @property
+    def source(self) -> str:
+        """The model input's name."""
+        assert isinstance(self.base.tensor, Raw | Deferred)
+        return self.base.tensor.source
+
+
+@dataclass(frozen=True, eq=False)
 class Codes:
     """A constant integer tensor, such as the codes of a weight (int64)."""
 
@@ -81,7 +107,7 @@ class Const:
 class Lazy:
     """`expr` of each element of `tensor`; constants in `expr` have the tensor's rank."""
 
-    tensor: Tensor | Raw | Codes
+    tensor: Tensor | Raw | Deferred | Codes
     expr: Expr = Leaf()
 
 

@@ -25,6 +25,7 @@ from thresher.rtl.reorder import Reorder
 from thresher.rtl.repeat import Repeat
 from thresher.rtl.route import Concat, Select, Sink, Split
 from thresher.rtl.step import Step
+from thresher.rtl.topk import TopK
 from thresher.rtl.width import WidthConverter
 from thresher.rtl.window import Window
 
@@ -172,6 +173,14 @@ def _argmax(rng: Rng) -> Kernel:
     )  # fmt: skip
 
 
+def _topk(rng: Rng) -> Kernel:
+    lo, hi = _interval(rng, 4, 12)
+    return TopK(
+        elements=_one(rng, 5, 10, 100), k=_one(rng, 2, 3, 5), lo=lo, hi=hi,
+        with_value=bool(rng.integers(2)),
+    )  # fmt: skip
+
+
 def _fifo(rng: Rng) -> Kernel:
     lo, hi = _interval(rng)
     depth = _one(rng, 1, 2, 8, 30, 64, 100, 256)
@@ -270,6 +279,16 @@ def _window(rng: Rng) -> Kernel:
     )  # fmt: skip
 
 
+def _window_large(rng: Rng) -> Kernel:
+    size, stride = _one(rng, 1, 3, 5), _one(rng, 1, 1, 2)
+    lanes, channels = [(1, 1), (1, 3), (3, 3)][rng.integers(3)]
+    return Window(
+        height=_one(rng, 120, 240, 480), width=_one(rng, 160, 320, 640), channels=channels,
+        kernel=(size, size), strides=(stride, stride), pads=(size // 2,) * 4, lanes=lanes,
+        lo=0, hi=255,
+    )  # fmt: skip
+
+
 def _reduce(rng: Rng) -> Kernel:
     lo, hi = _interval(rng)
     lanes = _one(rng, 1, 2, 4)
@@ -292,9 +311,10 @@ def _repeat(rng: Rng) -> Kernel:
 COUNTS: Mapping[Callable[[Rng], Kernel], int] = {
     _mvau: 9, _mvau_grouped: 5, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2,
     _step_narrow: 4, _step_channels: 5, _step_offsets: 2, _elementwise: 7,
-    _elementwise_constant: 5, _argmax: 3, _fifo: 5, _fork: 2, _deal: 2, _fanout: 2, _width: 4,
-    _loop_state: 3, _inject: 2, _tap: 1,
-    _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6, _reduce: 5, _repeat: 5,
+    _elementwise_constant: 5, _argmax: 3, _topk: 4, _fifo: 5, _fork: 2, _deal: 2, _fanout: 2,
+    _width: 4, _loop_state: 3, _inject: 2, _tap: 1,
+    _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6, _window_large: 3,
+    _reduce: 5, _repeat: 5,
 }  # fmt: skip
 """How many are drawn of each kind."""
 

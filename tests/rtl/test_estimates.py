@@ -17,6 +17,7 @@ SLICE = (
     "mvau 1", "mvau 4", *(f"mvau_unrolled {n}" for n in range(3)), "broadcast 3", "step 3",
     "step_narrow 1", "step_channels 3",
     "elementwise 5", "elementwise_constant 2", "fifo 0", "reorder 0", "loop_state 1", "argmax 0",
+    "topk 1", "window_large 0",
 )  # fmt: skip
 MOST = 0.1
 

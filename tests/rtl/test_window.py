@@ -1,23 +1,26 @@
 """The line buffer against its model and its timing."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from harness import check_kernel, random_inputs, simulate
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from thresher.rtl.window import Window
+from thresher.rtl.windowaxis import course, courses
+from thresher.rtl.windowplan import AxisPlan, places
 
 
-@settings(max_examples=20)
-@given(data=st.data())
-def test_any_geometry(data: st.DataObject) -> None:
+def drawn(data: st.DataObject) -> Window:
+    """Any small geometry."""
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
     groups, lanes = data.draw(st.sampled_from([(1, 1), (1, 2), (2, 1), (3, 1), (2, 2), (1, 3)]))
     size, times = data.draw(pair), data.draw(st.integers(1, 2))
     wide = size[1] if (groups, times) == (1, 1) and data.draw(st.booleans()) else 1
     try:
-        kernel = Window(
+        return Window(
             height=data.draw(st.integers(1, 5)), width=data.draw(st.integers(1, 5)),
             channels=groups * lanes * times, groups=groups, lanes=lanes, wide=wide,
             kernel=size, strides=data.draw(pair), dilations=data.draw(pair),
@@ -27,11 +30,65 @@ def test_any_geometry(data: st.DataObject) -> None:
             memory=data.draw(st.sampled_from(["lutram", "block"])),
         )  # fmt: skip
     except ValueError:
-        assume(False)
-    check_kernel(kernel, np.random.default_rng(0), periods=3)
+        reject()
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_any_geometry(data: st.DataObject) -> None:
+    check_kernel(drawn(data), np.random.default_rng(0), periods=3)
+
+
+@settings(max_examples=24)
+@given(data=st.data())
+def test_any_geometry_without_tables(data: st.DataObject) -> None:
+    """As in large images: axes are counted along wherever they can be."""
+    with patch("thresher.rtl.windowaxis._pays", return_value=True):
+        kernel = drawn(data)
+        assume(any(courses(kernel.plan)))
+        check_kernel(kernel, np.random.default_rng(0), periods=3)
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_courses_are_the_tables(data: st.DataObject) -> None:
+    size, kernel = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 4))
+    stride, dilation, upsample = (data.draw(st.integers(1, 3)) for _ in range(3))
+    pads = data.draw(st.tuples(st.integers(0, 5), st.integers(0, 5)))
+    at = places(size, kernel, stride, dilation, pads, upsample)
+    assume(len(at) and (at >= 0).any())
+    axis, depth, unit = AxisPlan(at, size), 64, data.draw(st.integers(1, 70))
+    found = course(axis, unit, depth)
+    assume(found)
+    assert found is not None
+    for o, ranks in enumerate(axis.ranks):
+        pattern = found.unusual.get(o, found.usual[o % found.period])
+        offsets = (o // found.period * found.step + found.offsets[o % found.period]) % depth
+        for k, rank in enumerate(ranks):
+            assert pattern >> k & 1 == (rank < 0)
+            assert rank < 0 or offsets[k] == rank * unit % depth
 
 
 CONV = {"height": 8, "width": 8, "channels": 2, "lanes": 2, "lo": 0, "hi": 3, "kernel": (3, 3)}
+
+
+@pytest.mark.parametrize(
+    ("stride", "dilation", "upsample"),
+    [(1, 1, 1), (2, 1, 1), (3, 1, 1), (1, 2, 1), (2, 2, 1), (1, 1, 2), (1, 1, 4), (1, 2, 2)],
+)
+def test_large_images_have_no_tables(stride: int, dilation: int, upsample: int) -> None:
+    large = {"height": 480, "width": 640, "pads": (1, 1, 1, 1), "upsample": (upsample, upsample)}
+    steps = {"strides": (stride, stride), "dilations": (dilation, dilation)}
+    kernel = Window(**CONV | large | steps)  # type: ignore[arg-type]
+    assert any(courses(kernel.plan))
+    assert kernel.resources().lut < 320
+
+
+def test_a_wide_image(rng: np.random.Generator) -> None:
+    wide = {"height": 3, "width": 100, "pads": (0, 1, 0, 1), "kernel": (1, 3)}
+    kernel = Window(**CONV | wide)  # type: ignore[arg-type]
+    assert courses(kernel.plan)[1] is not None
+    check_kernel(kernel, rng, periods=2)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from thresher.sim import account, equality
 from thresher.sim.equality import Equality, compare_with_reference
 from thresher.sim.inputs import random_inputs
 from thresher.sim.noise import rounding_noise
-from zoo import ZooModel, mlp, recurrent
+from zoo import ZooModel, load, mlp, recurrent
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -44,6 +44,7 @@ def made(name: str) -> tuple[ZooModel, Streamlined, Reference]:
             "argmax", bits=4, weight_bits=3, head="argmax", outputs=(), pow2=False
         ),
         "equals": lambda: recurrent("equals", bits=4, weight_bits=3, head="argmax", outputs=()),
+        "least": lambda: load("top_k_float_scales"),
         "pow2": lambda: recurrent("pow2", head="argmax"),
     }
     model = build[name]()
@@ -99,6 +100,13 @@ def test_the_greatest_of_equals_is_explained() -> None:
     assert first.tensor.startswith("matmul")
     assert first.tie is not None
     assert abs(first.reference - first.tie) < 1e-7
+
+
+def test_the_order_of_equals_is_explained() -> None:
+    """The same among the four least elements, wherever of them it is."""
+    outcome = compared("least", load("top_k_float_scales").inputs(np.random.default_rng(0), 250))
+    assert (outcome.differing, outcome.unexplained) == (2, 0)
+    assert [(d.sample, d.at) for d in outcome.differences] == [(17, (0, 4)), (162, (0, 6))]
 
 
 @pytest.mark.parametrize("both", [False, True])

@@ -15,7 +15,8 @@ SLICE = [
     "qonnx_lstm", "finn_mlp_argmax", "mlp", "mlp_turned", "qonnx_trunc",
     "conv", "conv_8bit", "conv_dilated", "residual", "max_pool", "global_average_pool", "resize",
     "conv_separable", "conv_grouped", "conv_transpose", "inception", "unet", "conv_rows_lstm",
-    "conv_lstm",
+    "conv_lstm", "top_k", "average_pool_truncated",
+    "input_padded", "input_pooled",
 ]  # fmt: skip
 SAMPLES = 12
 

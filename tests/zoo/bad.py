@@ -143,7 +143,9 @@ def truncated() -> bytes:
     return whole[: len(whole) * 2 // 3]
 
 
-def image(*nodes: Callable[[Builder, str], str], shape: Sequence[int] = (1, 2, 4, 4)) -> Build:
+def image(
+    *nodes: Callable[[Builder, str], str], shape: Sequence[int | str] = (1, 2, 4, 4)
+) -> Build:
     """A model of a quantised image and these nodes behind it."""
 
     def build() -> onnx.ModelProto:
@@ -156,6 +158,55 @@ def image(*nodes: Callable[[Builder, str], str], shape: Sequence[int] = (1, 2, 4
         return b.model("image")
 
     return build
+
+
+def raw_average() -> onnx.ModelProto:
+    """An average of floats: codes do not add up to its code."""
+    b = Builder()
+    x = b.op("AveragePool", b.input("x", [1, 2, 4, 4]), kernel_shape=[2, 2])
+    b.output(b.quant(x, Q8), [1, 2, 3, 3], "y")
+    return b.model("raw_average")
+
+
+def uneven_pads() -> onnx.ModelProto:
+    """Pads in front of an input quantiser with a scale for each channel."""
+    b = Builder()
+    pads = b.const([0, 0, 0, 1, 0, 0, 0, 1], np.int64)
+    x = b.op("Pad", b.input("x", [1, 2, 4, 4]), pads, b.const(0.4))
+    b.output(uneven(b, x), [1, 2, 4, 6], "y")
+    return b.model("uneven_pads")
+
+
+def maximum_of_columns() -> onnx.ModelProto:
+    """A maximum in front of a normalisation of each column."""
+    b = Builder()
+    x = b.op("MaxPool", b.input("x", [1, 2, 4, 4]), kernel_shape=[1, 3], pads=[0, 1, 0, 1])
+    x = b.op("Mul", x, b.const(np.arange(1.0, 5)))
+    b.output(b.quant(x, Q8), [1, 2, 4, 4], "y")
+    return b.model("maximum_of_columns")
+
+
+def folded_maximum() -> onnx.ModelProto:
+    """A maximum in front of a function that rises and falls."""
+    b = Builder()
+    x = b.op("MaxPool", b.input("x", [1, 2, 4, 4]), kernel_shape=[2, 2])
+    b.output(b.quant(b.op("Abs", x), Q8), [1, 2, 3, 3], "y")
+    return b.model("folded_maximum")
+
+
+def pooled_then_scanned() -> onnx.ModelProto:
+    """A loop that quantises what was pooled as float outside."""
+    b = Builder()
+    x = b.op("MaxPool", b.input("x", [1, 3, 1, 4]), kernel_shape=[1, 2])
+    x = b.op("Squeeze", x, b.const([0], np.int64))
+    body = b.child("body_")
+    state, value = body.input("body_s", [1, 3]), body.input("body_x", [1, 3])
+    total = body.op("Add", body.quant(state, Q8), body.quant(value, Q8))
+    body.output(body.quant(total, Q8), [1, 3], "body_out")
+    start = b.const(np.zeros((1, 3)))
+    names = b.ops("Scan", [start, x], 1, body=body.graph("body"), num_scan_inputs=1)
+    b.output(names[0], [1, 3], "y")
+    return b.model("pooled_then_scanned")
 
 
 def conv(b: Builder, x: str, size: Sequence[int] = (3, 2, 2, 2)) -> str:
@@ -182,8 +233,13 @@ def border_average(b: Builder, x: str) -> str:
     return b.op("AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
-def two_greatest(b: Builder, x: str) -> str:
-    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=1)[0]
+def too_many(b: Builder, x: str) -> str:
+    """More samples than one."""
+    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=0)[0]
+
+
+def unsorted(b: Builder, x: str) -> str:
+    return b.ops("TopK", [x, b.const([2], np.int64)], 2, axis=1, sorted=0)[0]
 
 
 def uneven(b: Builder, x: str) -> str:
@@ -234,7 +290,16 @@ BAD_MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "average_of_floats": (image(wide_average), r"GlobalAveragePool .*quantiser"),
     "linear_resize": (image(linear_resize), r"Resize .*'linear'.*; use mode nearest"),
     "pad_of_no_code": (image(odd_pad), r"Pad .*0\.3.*no code.*; pad with 0"),
-    "two_greatest": (image(two_greatest), r"TopK .*k = 1.*; use"),
+    "top_k_of_too_few": (
+        image(too_many, shape=("N", 2, 4, 4)),
+        r"TopK .*k = 2 is not in 1\.\.1.*; check",
+    ),
+    "top_k_unsorted": (image(unsorted), r"TopK .*order .* undefined; set sorted"),
+    "raw_average": (raw_average, r"AveragePool .*input 'x' reaches it as float.*; insert"),
+    "uneven_pads": (uneven_pads, r"code of the pads, 0\.4.*; quantise in front"),
+    "maximum_of_columns": (maximum_of_columns, r"'x' is pooled.*elements that meet; quantise"),
+    "folded_maximum": (folded_maximum, r"(?i)monotone.*; quantise"),
+    "pooled_then_scanned": (pooled_then_scanned, r"Scan .*'x' is pooled.*; quantise it outside"),
     "string_input": (string_input, r"(?i)string|type"),
 }
 BAD_FILES: dict[str, Callable[[], bytes]] = {

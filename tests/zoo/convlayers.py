@@ -10,9 +10,9 @@ from zoo.images import Image, Images
 __all__ = [
     "average_pool", "bipolar", "blocks", "channels_last", "conv_lstm", "dilated", "finn",
     "finn_pool", "global_average", "global_max", "grouped", "inception", "many_steps", "max_pool",
-    "padded", "per_channel", "plain", "reduced", "residual", "resized", "resized_down",
-    "rows_to_lstm", "same", "separable", "signal", "skip_input", "trunc_pool", "turned",
-    "turned_shape", "unet",
+    "pad_floats", "padded", "per_channel", "pool_floats", "plain", "reduced", "residual", "resized",
+    "resized_down", "rows_to_lstm", "same", "separable", "signal", "skip_input", "top_k",
+    "trunc_pool", "turned", "turned_shape", "unet",
 ]  # fmt: skip
 
 
@@ -175,6 +175,30 @@ def unet(n: Images, x: Image) -> Image:
     return Image(n.b.op("ArgMax", made.name, axis=1), (1, 1, *made.shape[2:]))
 
 
+def top_k(n: Images, x: Image) -> Image:
+    """The three greatest channels of each pixel go on; then the places of the least sums."""
+    x = n.activation(n.conv(x, 5, (3, 3), strides=[2, 2]))
+    found = n.b.ops("TopK", [x.name, n.ints(3)], 2, axis=1)[0]
+    y = n.linear(Image(found, (1, 3, *x.shape[2:]), x.q), 9)
+    least = n.b.ops("TopK", [y.name, n.ints(4)], 2, axis=-1, largest=0)[1]
+    return Image(least, (1, 4))
+
+
+def pad_floats(n: Images, x: Image) -> Image:
+    """Pads of an input that is not quantised yet, by 0 and by what is no code."""
+    x = n.apply("Pad", x, n.ints(0, 0, 1, 0, 0, 0, 0, 2), mode="constant")
+    return n.apply("Pad", x, n.ints(0, 0, 0, 1, 0, 0, 1, 0), n.b.const(0.3), mode="constant")
+
+
+def pool_floats(n: Images, x: Image) -> Image:
+    """Maxima of such an input, in one channel of what then falls; normalised, turned, reduced."""
+    x = n.apply("MaxPool", x, kernel_shape=[2, 3], strides=[1, 2], pads=[1, 1, 0, 1])
+    gain = n.b.const(np.array([1.0, -0.5]).reshape(1, 2, 1, 1))
+    x = n.apply("MaxPool", n.apply("Mul", x, gain), kernel_shape=[2, 1])
+    x = n.apply("Transpose", x, perm=[0, 1, 3, 2])
+    return n.apply("ReduceMin", n.apply("Transpose", x, perm=[0, 1, 3, 2]), n.ints(1), keepdims=1)
+
+
 def padded(n: Images, x: Image) -> Image:
     """Pads of zeros before a convolution, of a code, of the border, and of negative size."""
     x = n.layout("Pad", x, n.ints(0, 0, 1, 2, 0, 0, 0, 1), mode="constant")
@@ -261,6 +285,11 @@ def trunc_pool(n: Images, x: Image) -> Image:
     q = x.q
     assert q is not None
     y = n.apply("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+    if n.b.dialect == "qcdq":
+        sums = n.b.op("Round", n.b.op("Div", y.name, n.b.const(q.scale / 4)))
+        codes = n.b.op("Floor", n.b.op("Div", sums, n.b.const(4.0)))
+        codes = n.b.op("Clip", codes, n.b.const(float(q.lo)), n.b.const(float(q.hi)))
+        return n.conv(Image(n.b.op("Mul", codes, n.b.const(q.scale)), y.shape, q), 3, (2, 2))
     y = Image(n.b.op("Mul", y.name, n.b.const(4.0)), y.shape)
     tail = [n.b.const(v) for v in (q.scale, 0, q.bits + 2, q.bits)]
     name = n.b.op("Trunc", y.name, *tail, domain=n.b.domain, rounding_mode="FLOOR")

@@ -21,6 +21,7 @@ def model(
     name: str,
     net: Net,
     *,
+    before: Net | None = None,
     shape: Sequence[int | str] = (1, 2, 8, 7),
     dialect: str = "qcdq",
     bits: int = 5,
@@ -31,19 +32,21 @@ def model(
 ) -> ZooModel:
     """A quantised input, the layers of `net`, and its image as the output.
 
+    :param before: layers in front of the input's quantiser.
     :param dialect: "qcdq", "qonnx" or "finn".
     """
     b = Builder("qcdq" if dialect == "qcdq" else "qonnx")
     rng = np.random.default_rng(seed)
     layers = Images(b, rng, bits=bits, pow2=pow2, weights=weights, finn=dialect == "finn")
     q = layers.quantiser(1.0)
-    made = net(layers, layers.input(shape, q))
-    label = made.name.startswith("argmax")
+    fixed = [1 if isinstance(d, str) else d for d in shape]
+    x = Image(b.input("x", shape), tuple(fixed))
+    made = net(layers, layers.quant(before(layers, x) if before else x, q))
+    label = made.name.startswith(("argmax", "topk"))
     symbolic = [d if isinstance(d, str) else 1 for d in shape[:1]]
     dims = (*symbolic, *made.shape[1:]) if made.shape[:1] == (1,) else made.shape
     kind = TensorProto.INT64 if label else TensorProto.FLOAT
     b.output(made.name, dims, "label" if label else "y", kind)
-    fixed = [1 if isinstance(d, str) else d for d in shape]
 
     def inputs(rng: np.random.Generator, n: int) -> Arrays:
         return {"x": draw(rng, (n, *fixed), q)}
@@ -79,6 +82,11 @@ _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "global_average_pool": (nets.global_average, {}),
     "global_average_pool_float_scales": (nets.global_average, {"pow2": False}),
     "global_max_pool": (nets.global_max, {}),
+    "average_pool_truncated": (nets.trunc_pool, {}),
+    "average_pool_truncated_float_scales": (nets.trunc_pool, {"pow2": False}),
+    "input_padded": (nets.plain, {"before": nets.pad_floats}),
+    "input_padded_float_scales": (nets.plain, {"before": nets.pad_floats, "pow2": False}),
+    "input_pooled": (nets.plain, {"before": nets.pool_floats, "shape": (1, 2, 9, 14)}),
     "reductions": (nets.reduced, {"shape": (1, 2, 6, 6)}),
     "resize": (nets.resized, {}),
     "resize_align": (
@@ -89,6 +97,8 @@ _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "residual": (nets.residual, {}),
     "residual_input": (nets.skip_input, {}),
     "inception": (nets.inception, {}),
+    "top_k": (nets.top_k, {}),
+    "top_k_float_scales": (nets.top_k, {"pow2": False}),
     "unet": (nets.unet, {"shape": (1, 2, 8, 6)}),
     "pad": (nets.padded, {}),
     "blocks": (nets.blocks, {"shape": (1, 2, 5, 6)}),

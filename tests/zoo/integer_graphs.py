@@ -126,9 +126,11 @@ class _Grower:
     def join(self, x: Tensor) -> Tensor:
         rng = self.rng
         if rng.random() < 0.3:
+            last, k = bool(rng.integers(2)), int(rng.integers(1, x.shape[-1] + 1))
+            k = 1 if last else k
             if rng.random() < 0.5:
-                return self.builder.argmax(x, bool(rng.integers(2)))
-            return self.builder.argmax(x, bool(rng.integers(2)), True)[int(rng.integers(2))]
+                return self.builder.argmax(x, last, k=k)
+            return self.builder.argmax(x, last, True, k)[int(rng.integers(2))]
         same = [y for y in self.pool if y.shape[:-1] == x.shape[:-1]]
         if sum(y.shape[-1] for y in same[:3]) > 12:
             return self.step(x)

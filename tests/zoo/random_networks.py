@@ -236,6 +236,8 @@ class _Network(Grower):
                 made = self.net.linear(self.net.quant(pooled, self.net.quantiser()), 3)
                 return made.name, made.shape
             case 2 if x.shape[1] > 1:
+                if self.maybe(0.4):
+                    return self.greatest(x)
                 best = self.b.op("ArgMax", x.name, axis=1, keepdims=0)
                 self.b.output(best, (1, *x.shape[2:]), "label", TensorProto.INT64)
                 return "", ()
@@ -244,6 +246,16 @@ class _Network(Grower):
                 made = self.net.apply("ReduceMean", x, axes, keepdims=0)
                 return made.name, made.shape
         return x.name, x.shape
+
+    def greatest(self, x: Image) -> tuple[str, tuple[int, ...]]:
+        """Several of the greatest or least channels of each pixel: places, or values."""
+        k, largest = self.some(1, x.shape[1]), self.some(0, 1)
+        values, places = self.b.ops("TopK", [x.name, self.net.ints(k)], 2, axis=1, largest=largest)
+        shape = (1, k, *x.shape[2:])
+        if self.maybe(0.5):
+            return values, shape
+        self.b.output(places, shape, "label", TensorProto.INT64)
+        return "", ()
 
 
 def random_network(seed: int, layers: int = 12, dialect: str | None = None) -> ZooModel:

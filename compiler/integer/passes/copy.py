@@ -44,11 +44,11 @@ def copied(node: Node, builder: Builder, new: dict[str, Tensor]) -> dict[str, Te
             made = builder.reorder(new[x.name], index, name=out)
         case Concat(xs, axis):
             made = builder.concat([new[x.name] for x in xs], axis, name=out)
-        case ArgMax(x, last, _, value) if value is not None:
-            made, best = builder.argmax(new[x.name], last, True, name=out)
+        case ArgMax(x, last, index, value) if value is not None:
+            made, best = builder.argmax(new[x.name], last, True, index.shape[-1], name=out)
             return {out: made, value.name: best}
-        case ArgMax(x, last):
-            made = builder.argmax(new[x.name], last, name=out)
+        case ArgMax(x, last, index):
+            made = builder.argmax(new[x.name], last, k=index.shape[-1], name=out)
         case Window(x):
             made = builder.window(
                 new[x.name], node.kernel, strides=node.strides, dilations=node.dilations,

@@ -85,11 +85,12 @@ def naive_node(node: Node, values: Values) -> list[object]:
             return [values[x.name].reshape(-1)[index]]
         case Concat(xs, axis):
             return [np.concatenate([values[x.name] for x in xs], axis)]
-        case ArgMax(x, last, _, value):
+        case ArgMax(x, last, out, value):
             rows = values[x.name].reshape(-1, x.shape[-1]).tolist()
-            n = x.shape[-1]
-            best = [n - 1 - r[::-1].index(max(r)) if last else r.index(max(r)) for r in rows]
-            return [best] if value is None else [best, [max(r) for r in rows]]
+            sign, k = -1 if last else 1, out.shape[-1]
+            best = [sorted(range(len(r)), key=lambda i: (-r[i], sign * i))[:k] for r in rows]
+            taken = [[r[i] for i in b] for r, b in zip(rows, best, strict=True)]
+            return [best] if value is None else [best, taken]
         case Window() | GroupedMatMul() | Reduce() | Repeat():
             return [naive_image(node, values[node.x.name])]
     raise TypeError(node)

@@ -70,6 +70,8 @@ def test_moves_keep_each_element_with_its_bounds():
     assert extremes(stack, (2,)).tolist() == [[0, 2], [5, 7]]
     index, value = intervals.of_argmax(x, 4)
     assert (index.lo, index.hi, value.lo, value.hi) == (0, 3, 6, 7)
+    _, values = intervals.of_argmax(x, 4, 3)
+    assert extremes(values, (3,)).tolist() == [[6, 4, 2], [7, 5, 3]]
 
 
 def test_sums_that_pass_62_bits_on_the_way_are_refused():

@@ -1,10 +1,13 @@
 """What convolutional models become: where axes are turned, what is shared, and sizes."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
+from onnx import helper
 
+from thresher.compiler import ort
 from thresher.compiler.graph import Node
 from thresher.compiler.importer import import_model
 from thresher.compiler.integer.build import Builder
@@ -135,3 +138,31 @@ def test_sizes_are_onnxruntimes(op: str, ceil: int) -> None:
         attrs = {n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
         node = Node(op, "n", ("x",), ("y",), attrs | {"dilations": (1,), "auto_pad": "NOTSET"})
         assert geometry(context, node, (1, 1, size)).out == (1, expected[2]), given
+
+
+@pytest.mark.parametrize("opset", [11, 19, 22])
+@pytest.mark.parametrize("ceil", [0, 1])
+@pytest.mark.parametrize("include", [0, 1])
+def test_averages_divide_by_what_onnxruntime_divides_by(
+    include: int, ceil: int, opset: int
+) -> None:
+    """Of pixels that are all 1 the average is the share of pixels among what is counted."""
+    context = Context(Builder(), {}, {})
+    sizes = product((2, 5, 7), (2, 3), (1, 2, 3), (0, 1), (0, 1, 2), (1, 2))
+    for size, k, s, before, after, d in sizes:
+        if max(before, after) >= k or size + before + after < (k - 1) * d + 1 or d > opset // 10:
+            continue
+        attrs: dict[str, Any] = {
+            "kernel_shape": (k,), "strides": (s,), "pads": (before, after), "ceil_mode": ceil,
+            "count_include_pad": include, "dilations": (d,),
+        }  # fmt: skip
+        node = Node("AveragePool", "n", ("x",), ("y",), attrs | {"auto_pad": "NOTSET"})
+        at = geometry(context, node, (1, 1, size))
+        if d == 1:
+            del attrs["dilations"]  # older opsets have none
+        proto = helper.make_node("AveragePool", ["x"], ["y"], name="n", **attrs)
+        ones = np.ones((1, 1, size), np.float32)
+        session = ort.session(ort.node_model(proto, {"x": ones.dtype}, opset))
+        found = session.run(None, {"x": ones})[0].reshape(-1)
+        seen = (at.along(1) >= 0).sum(axis=1)
+        assert found == pytest.approx(seen / at.counts(bool(include)).reshape(-1)), attrs

@@ -49,6 +49,6 @@ def test_networks_are_the_same_for_equal_seeds_and_mix_all_operators() -> None:
     assert ops >= {
         "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
         "ReduceMax", "ReduceMean", "Resize", "Concat", "Split", "Slice", "Pad", "Transpose",
-        "Reshape", "DepthToSpace", "SpaceToDepth", "Add", "BatchNormalization", "ArgMax",
+        "Reshape", "DepthToSpace", "SpaceToDepth", "Add", "BatchNormalization", "ArgMax", "TopK",
         "Quant", "MultiThreshold", "QuantizeLinear", "Scan", "MatMul", "Flatten",
     }  # fmt: skip
