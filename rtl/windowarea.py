@@ -11,6 +11,8 @@ from thresher.rtl.windowplan import WindowPlan, axis_table
 
 __all__ = ["window_resources"]
 
+_ROWS = 64  # words of a RAM in LUTs that need no choice
+
 
 def window_resources(plan: WindowPlan, i: Port, o: Port, bound: str) -> Resources:
     """The estimate: memory, counters, tables of both axes, two counters of tokens, addresses."""
@@ -46,10 +48,12 @@ def window_resources(plan: WindowPlan, i: Port, o: Port, bound: str) -> Resource
     total += Resources(lut=2 * bits * more, ff=(2 * bits + 2) * more)
     memory = ram_resources(plan.depth, i.width * i.lanes, bound)
     total += sum([memory] * plan.wide, Resources())
+    beat = o.width * o.lanes
+    if plan.fills and (bound != "lutram" or plan.depth <= _ROWS):
+        total += Resources(lut=beat)  # the fill in its place, which the words' choice may hold
     if bound == "lutram":
-        return total + Resources(ff=o.width * o.lanes)
-    filled = plan.wide if plan.fills else 0
-    return total + Resources(lut=o.width * o.lanes if plan.fills else 0, ff=filled)
+        return total + Resources(ff=beat)
+    return total + Resources(ff=plan.wide if plan.fills else 0)
 
 
 def _counters(sizes: Sequence[int]) -> Resources:
