@@ -20,6 +20,7 @@ from thresher.compiler.schedule.fifos import (
 )
 from thresher.compiler.schedule.folding import Folding
 from thresher.compiler.schedule.links import estimate
+from thresher.compiler.schedule.network import ENDLESS
 from thresher.compiler.schedule.predict import predict_shortly
 from thresher.compiler.schedule.readychain import closing_edges
 from thresher.compiler.schedule.requests import MEMORY
@@ -54,7 +55,7 @@ class Candidate:
         """
         closing = closing_edges(self.netlist)
         depths = {
-            (src, dst): 3 * beats if (src, dst) in closing else -3 * beats - 64
+            (src, dst): ENDLESS + 3 * beats if (src, dst) in closing else -ENDLESS - 3 * beats - 64
             for src, dst, beats in self.netlist.edges
         }
         return predict_shortly(network_of(self.netlist, depths))

@@ -23,6 +23,7 @@ import numpy as np
 from thresher.compiler.schedule.assemble import Netlist
 from thresher.compiler.schedule.cycles import Deadlock, Edge, End, Late, Network, solve
 from thresher.compiler.schedule.latest import Usage, measure
+from thresher.compiler.schedule.network import ENDLESS
 from thresher.compiler.schedule.readychain import closing_edges, direct_edges, recurrent_edges
 
 __all__ = ["MIN_DEPTH", "TOP_DEPTH", "Depths", "draft_depths", "least_depths", "network_of"]
@@ -80,7 +81,7 @@ def least_depths(netlist: Netlist) -> Depths:
 def _endless(netlist: Netlist, direct: Collection[_Key], frames: int) -> Depths:
     """FIFOs that never fill, but on `direct` edges."""
     return {
-        (src, dst): 0 if (src, dst) in direct else beats * (frames + 1)
+        (src, dst): 0 if (src, dst) in direct else ENDLESS + beats * (frames + 1)
         for src, dst, beats in netlist.edges
     }
 

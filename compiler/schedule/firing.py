@@ -17,6 +17,7 @@ DONE, LATE, FULL = 0, 1, 2
 _NOTHING, _INPUT, _ROOM = 1, 2, 3  # see tables.WAITS
 _NONE = -1
 _CYCLES = np.dtype(np.int64)
+_SLICE = 4096  # cycles that a process goes on before others do
 
 Rows = np.ndarray
 Row = Any  # a record of those rows
@@ -38,7 +39,7 @@ def _earliest(
         channel = channels[gives[row].channel]
         beat = channel.puts - channel.capacity
         if beat >= 0:
-            if beat >= channel.takes:
+            if channel.endless or beat >= channel.takes:
                 return -_ROOM
             taken = take_times[channel.take_at + (beat & channel.take_mask)]
             time = max(time, taken + channel.backward)
@@ -120,10 +121,16 @@ def _advance(
     number: int, channels: Rows, processes: Rows, moves: Rows, takes: Rows, gives: Rows,
     put_times: Rows, take_times: Rows, limits: Rows, order: Rows, queue: Rows, work: Row,
 ) -> int:  # fmt: skip
-    """Fire a process as long as all that the next firing waits for is known."""
+    """Fire a process as long as all that the next firing waits for is known.
+
+    After some cycles others go on, so that few beats wait that would not wait in hardware.
+    """
     process = processes[number]
-    status, fired = DONE, 0
+    status, fired, end = DONE, 0, process.last + _SLICE
     while status == DONE:
+        if process.last > end:
+            _queue(number, processes, queue, work)
+            break
         if process.left == 0:
             _note(number, process.move, fired, order, work)
             fired = 0

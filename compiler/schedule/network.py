@@ -7,9 +7,12 @@ import numpy as np
 
 from thresher.rtl.timing import Timing
 
-__all__ = ["Deadlock", "Edge", "End", "Late", "Network", "Trace"]
+__all__ = ["ENDLESS", "Deadlock", "Edge", "End", "Late", "Network", "Trace"]
 
 End = tuple[str, str]
+
+ENDLESS = 1 << 40
+"""A FIFO of depth ENDLESS + n never fills; n beats go into it in a whole run, and no more."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from thresher.compiler.schedule.network import ENDLESS
 from thresher.compiler.schedule.plan import UNBOUNDED, Channel, Plan
 
 __all__ = [
@@ -28,7 +29,8 @@ def _record(names: str, kind: type = np.int64) -> np.dtype:
 
 CHANNEL = _record(
     # latencies are the pipe's; `keep` is how many beats after its put a take's cycle is asked for
-    "capacity forward backward producer consumer kept keep sink limits_at"
+    # `endless`: no more than `capacity` beats are ever put, and none waits for room
+    "capacity forward backward producer consumer kept keep sink limits_at endless"
     " puts put_at put_mask takes take_at take_mask"
 )
 PROCESS = _record("first end once move left last queued waits")
@@ -167,7 +169,9 @@ def _channels(
     found["backward"] = [pipe.backward for pipe in pipes]
     found["kept"], found["puts"] = kept, counts
     found["producer"] = found["consumer"] = found["limits_at"] = -1
-    bounded = found["capacity"] < UNBOUNDED
+    endless = (found["capacity"] >= ENDLESS) & (found["capacity"] < UNBOUNDED)
+    found["endless"], found["capacity"][endless] = endless, found["capacity"][endless] % ENDLESS
+    bounded = (found["capacity"] < UNBOUNDED) & ~endless
     found["keep"] = np.where(kept, UNBOUNDED, np.where(bounded, capacities, 0))
     times = []
     for kind in ("put", "take"):
