@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [NAME ...]
 
-With names, only their entries are written anew. A target that has several figures, such as T5 for
+Names are those of benchmarks, or of single figures of long ones, c1 to c6; with names, only their
+entries are written anew. A target that has several figures, such as T5 for
 each width, is one entry in results.json: met when all of them are, and under `parts` stand the
 figures themselves.
 
@@ -34,9 +35,11 @@ BENCHMARKS = (
     "paths",
     "estimates",
     "times",
+    "convlstm",
 )
 """Modules beside this one; each has `figures() -> list[Figure]`."""
-
+PARTS = {name: "convlstm" for name in ("c1", "c2", "c3", "c4", "c5", "c6")}
+"""Single figures -> their module, whose `figures` takes names too."""
 
 _HEAD = """# Figures
 
@@ -86,6 +89,13 @@ def table(entries: Mapping[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _figures(name: str) -> list[Figure]:
+    """Those of a benchmark, or the one of this name."""
+    if name in PARTS:
+        return importlib.import_module(PARTS[name]).figures([name.upper()])
+    return importlib.import_module(name).figures()
+
+
 def _written() -> dict[str, object]:
     path = HERE / "results.json"
     return json.loads(path.read_text()) if path.exists() else {}
@@ -94,11 +104,12 @@ def _written() -> dict[str, object]:
 def main() -> int:
     """0 when every target is met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    known = ", ".join((*BENCHMARKS, *PARTS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}")
     chosen = parser.parse_args().names or BENCHMARKS
     found: list[Figure] = []
     for name in chosen:
-        for figure in importlib.import_module(name).figures():
+        for figure in _figures(name):
             print(figure, flush=True)
             found.append(figure)
     entries = _written() | results(found) if chosen != BENCHMARKS else results(found)

@@ -12,7 +12,7 @@ from thresher.sim.engine import Engine, SimResult, Stalls
 from thresher.sim.equality import Equality, compare_with_reference
 from thresher.sim.top import run_design
 
-__all__ = ["Mismatch", "Verification", "verify"]
+__all__ = ["Mismatch", "Verification", "compare", "cycles_agree", "verify"]
 
 _SOLVED_FRAMES = 16
 _STEADY = 4  # equal intervals
@@ -104,11 +104,11 @@ def verify(
     say(f"RTL on {engine.name} against golden")
     golden = compiled.golden.run(quantised(compiled.streamlined.graph.inputs, inputs))
     result, outputs = run_design(compiled, engine, inputs)
-    wrong, first = _compare(golden, outputs)
+    wrong, first = compare(golden, outputs)
     if stalls:
         say("the same with random stalls")
         _, paused = run_design(compiled, engine, inputs, stalls=Stalls(_STALL, seed))
-        wrong_too, first_too = _compare(golden, paused)
+        wrong_too, first_too = compare(golden, paused)
         wrong, first = wrong | wrong_too, first or first_too
     return Verification(
         engine.name,
@@ -119,14 +119,14 @@ def verify(
         stalls,
         result.latency,
         result.interval if result.frames > 1 else None,
-        _cycles_agree(compiled, result),
+        cycles_agree(compiled, result),
     )
 
 
-def _compare(
+def compare(
     golden: Mapping[str, np.ndarray], rtl: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, Mismatch | None]:
-    """(which samples differ, the first difference)."""
+    """Which samples differ, (N,), and the first difference; codes (N, *shape) by output."""
     wrong, first = None, None
     for name, want in golden.items():
         differs = rtl[name] != want
@@ -140,7 +140,7 @@ def _compare(
     return wrong, first
 
 
-def _cycles_agree(compiled: Compiled, result: SimResult) -> bool:
+def cycles_agree(compiled: Compiled, result: SimResult) -> bool:
     """Whether every frame ended in its predicted cycle.
 
     Where the solver has reached the predicted interval, later frames must keep to it.
