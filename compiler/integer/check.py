@@ -240,8 +240,7 @@ def _concat(c: _Checker, node: Concat, known: _Known) -> tuple[_Shapes, list[Bou
 def _argmax(c: _Checker, node: ArgMax, known: _Known) -> tuple[_Shapes, list[Bounds]]:
     c.need(node.x.shape, "x must have an axis")
     size, k = node.x.shape[-1], node.out.shape[-1]
-    c.need(1 <= k <= size, f"{k} elements of {size}")
-    c.need(k == 1 or not node.last, "last of equal elements where k > 1")
+    c.need(1 <= k <= (1 if node.last else size), f"{k} elements of {size}, last {node.last}")
     shape = (*node.x.shape[:-1], k)
     index, value = intervals.of_argmax(known[node.x.name][1], size, k)
     return ([shape], [index]) if node.value is None else ([shape, shape], [index, value])

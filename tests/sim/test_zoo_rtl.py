@@ -16,7 +16,7 @@ SLICE = [
     "conv", "conv_8bit", "conv_dilated", "residual", "max_pool", "global_average_pool", "resize",
     "conv_separable", "conv_grouped", "conv_transpose", "inception", "unet", "conv_rows_lstm",
     "conv_lstm", "top_k", "average_pool_truncated",
-    "input_padded", "input_pooled",
+    "input_padded", "input_pooled", "saturated",
 ]  # fmt: skip
 SAMPLES = 12
 

@@ -11,8 +11,8 @@ __all__ = [
     "average_pool", "bipolar", "blocks", "channels_last", "conv_lstm", "dilated", "finn",
     "finn_pool", "global_average", "global_max", "grouped", "inception", "many_steps", "max_pool",
     "pad_floats", "padded", "per_channel", "pool_floats", "plain", "reduced", "residual", "resized",
-    "resized_down", "rows_to_lstm", "same", "separable", "signal", "skip_input", "top_k",
-    "trunc_pool", "turned", "turned_shape", "unet",
+    "resized_down", "rows_to_lstm", "same", "saturated", "separable", "signal", "skip_input",
+    "top_k", "trunc_pool", "turned", "turned_shape", "unet",
 ]  # fmt: skip
 
 
@@ -182,6 +182,18 @@ def top_k(n: Images, x: Image) -> Image:
     y = n.linear(Image(found, (1, 3, *x.shape[2:]), x.q), 9)
     least = n.b.ops("TopK", [y.name, n.ints(4)], 2, axis=-1, largest=0)[1]
     return Image(least, (1, 4))
+
+
+def saturated(n: Images, x: Image) -> Image:
+    """Beside a convolution one whose sums are negative, and the grouped products of its zeros."""
+    q = n.quantiser(2.0)
+    live = n.quant(n.conv(x, 6, (4, 4)), q)
+    least = n.b.op("Clip", n.conv(x, 4, (3, 3)).name, "", n.b.const(1.0))
+    less = n.b.op("Sub", least, n.b.const(1.5))
+    y = n.activation(Image(less, (1, 4, *(d - 2 for d in x.shape[2:]))))
+    y = n.quant(n.conv(y, 4, (2, 2), group=4, bias="float"), q)
+    y = n.quant(n.conv(y, 6, (1, 1), group=2, bias="float"), q)
+    return n.quant(n.add(live, y), q)
 
 
 def pad_floats(n: Images, x: Image) -> Image:

@@ -97,6 +97,7 @@ _NETS: dict[str, tuple[Net, dict[str, Any]]] = {
     "residual": (nets.residual, {}),
     "residual_input": (nets.skip_input, {}),
     "inception": (nets.inception, {}),
+    "saturated": (nets.saturated, {}),
     "top_k": (nets.top_k, {}),
     "top_k_float_scales": (nets.top_k, {"pow2": False}),
     "unet": (nets.unet, {"shape": (1, 2, 8, 6)}),

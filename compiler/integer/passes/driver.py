@@ -11,6 +11,7 @@ from thresher.compiler.integer.passes.divide_products import divide_products
 from thresher.compiler.integer.passes.hoist import hoist
 from thresher.compiler.integer.passes.interleave import interleave
 from thresher.compiler.integer.passes.join_sums import join_sums
+from thresher.compiler.integer.passes.known_values import known_values
 from thresher.compiler.integer.passes.merge_matmuls import merge_matmuls
 from thresher.compiler.integer.passes.push_bias import push_bias
 from thresher.compiler.integer.passes.rewrite import walk
@@ -27,8 +28,8 @@ Pass = Callable[[IntegerGraph], IntegerGraph]
 # slices fix a product's size. MatMuls merge before they leave the loop, so that they leave it as
 # one scan input.
 PASSES: tuple[Pass, ...] = (
-    sink_reshapes, sink_orders, absorb_orders, compose_steps, push_bias, divide_products,
-    shrink_rows, merge_matmuls, hoist,
+    known_values, sink_reshapes, sink_orders, absorb_orders, compose_steps, push_bias,
+    divide_products, shrink_rows, merge_matmuls, hoist,
 )  # fmt: skip
 
 _MOST_ROUNDS = 20
