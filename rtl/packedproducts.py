@@ -22,10 +22,10 @@ from amaranth.hdl import Const, Module, Shape, Signal, Value, signed
 from thresher.rtl.addertree import Term
 from thresher.rtl.kernel import Resources, element_shape
 from thresher.rtl.operators import in_dsp, soft_product
-from thresher.rtl.packing import OPERAND_WIDTH, digits, side_by_side, signed_width
+from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, digits, side_by_side, signed_width
 from thresher.rtl.registers import register
 
-__all__ = ["PackedCell", "PackedProducts"]
+__all__ = ["PackedCell", "PackedProducts", "most_packed"]
 
 _WIDE = OPERAND_WIDTH["dsp48e1"]
 _NARROW = 18  # bits of a block's other operand, signed
@@ -139,6 +139,14 @@ class PackedCell:
         ]  # fmt: skip
 
 
+def most_packed(weights: np.ndarray, lo: int, hi: int) -> int:
+    """PEs whose products fit one multiplier, wherever in these weights they are and if added."""
+    ends = np.array([weights.min(), weights.max()])[:, None, None]
+    every = (np.broadcast_to(ends, (2, n, 2)) for n in range(MOST_ROWS, 1, -1))
+    cells = (PackedCell(first=0, weights=rows, lo=lo, hi=hi) for rows in every)
+    return next((cell.count for cell in cells if cell.fits), 1)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PackedProducts:
     """In each fold, for each PE, `simd` inputs times the weights of this fold, added in pairs.
@@ -173,8 +181,8 @@ class PackedProducts:
 
     @property
     def shared(self) -> bool:
-        """Whether any multiplier has two PEs."""
-        return any(cell.count > 1 for cell in self.cells)
+        """Whether any two neighbours may be in one multiplier."""
+        return any(self._cell(k, 2).fits for k in range(self.weights.shape[1] - 1))
 
     @property
     def stages(self) -> int:

@@ -54,7 +54,7 @@ def _folded(p: MVAU, total: Resources) -> Resources:
     lanes = np.abs(p.weights).reshape(p.synapse_folds, p.simd, p.neuron_folds, p.pe)
     terms = lanes.any(axis=(0, 2)).sum(axis=0)
     adders = np.maximum(0, terms - 1)
-    if p.multipliers.in_dsp:
+    if p.multipliers.in_dsp or p.pack > 1:
         adders -= terms // 2
     lut = int(np.maximum(0, adders).sum()) * _overlap(p)
     if p.synapse_folds > 1:
