@@ -97,6 +97,19 @@ def test_a_field_is_used_to_its_ends(rng: Rng) -> None:
     check_kernel(mvau(weights, 2, 2, (-7, 8)), rng, inputs={"i": grid[::8]}, periods=32)
 
 
+@pytest.mark.parametrize("folds", [(2, 1), (1, 2)])
+@pytest.mark.parametrize("simd", [2, 3, 8, 9])
+def test_a_borrow_from_the_least_sum(folds: tuple[int, int], simd: int, rng: Rng) -> None:
+    """Sums of -128, and all that they add up to, less 1 take a bit more."""
+    nf, sf = folds
+    weights = np.full((simd * sf, 2 * nf), -8)
+    weights[:, 2:] = 0  # a second fold, with which the weights are no constants
+    kernel = mvau(weights, 2, simd, (-7, 8))
+    rows = np.array([[8], [-7], [0]]).repeat(simd * sf, axis=1)
+    assert kernel.compute(rows)[0][0, :2].tolist() == [-64 * simd * sf] * 2
+    check_kernel(kernel, rng, inputs={"i": rows})
+
+
 @pytest.mark.parametrize(
     "bits, ends, narrow, pack, rows",
     [
