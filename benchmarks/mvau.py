@@ -22,6 +22,8 @@ from figures import Figure
 
 from thresher.gen.synth import SynthResult, synthesise, synthesise_all
 from thresher.rtl.broadcast import BroadcastMVAU
+from thresher.rtl.mvau import MVAU
+from thresher.rtl.packing import MOST_ROWS
 from thresher.sim.engine import SimTop
 from thresher.sim.verilator import VerilatorEngine
 
@@ -51,6 +53,7 @@ class Shape:
     :param published: what to compare with.
     :param products: a DSP, at least: T5.
     :param finn: what may not be exceeded: T9.
+    :param simd: of a reduce MVAU, of which `rows` are the PEs; 0 for one that broadcasts.
     """
 
     inputs: int
@@ -68,12 +71,23 @@ class Shape:
     slow: bool = False
     products: int | None = None
     finn: Finn | None = None
+    simd: int = 0
 
-    def kernel(self) -> BroadcastMVAU:
+    @property
+    def made(self) -> int:
+        """Products a cycle."""
+        return self.rows * max(1, self.simd)
+
+    def kernel(self) -> BroadcastMVAU | MVAU:
         """With random weights, the same each time."""
         rng = np.random.default_rng([self.inputs, self.outputs, self.bits])
         end = 1 << (self.bits - 1)
         weights = rng.integers(int(self.narrow) - end, end, (self.inputs, self.outputs))
+        if self.simd:
+            return MVAU(
+                weights=weights, pe=self.rows, simd=self.simd, i_lo=self.lo, i_hi=self.hi,
+                memory=self.memory, pack=MOST_ROWS,
+            )  # fmt: skip
         return BroadcastMVAU(
             weights=weights, rows=self.rows, lanes=self.lanes, i_lo=self.lo, i_hi=self.hi,
             memory=self.memory, depth=self.depth, multiplier=self.multiplier,
@@ -86,9 +100,9 @@ _DSP48E2 = "dsp48e2"
 def _packed(bits: int, x: int, products: int, published: int, **more: object) -> Shape:
     """A shape of T5 for weights of `bits` and activations of `x` bits."""
     end = 1 << x - 1
-    options = {"narrow": False, "products": products, **more}
+    options = {"rows": 24, "narrow": False, "products": products, **more}
     beside = f"{published} a DSP48E2"
-    return Shape(16, 24, 24, 12, bits, -end, end - 1, published=beside, **options)  # type: ignore[arg-type]
+    return Shape(16, 24, lanes=12, bits=bits, lo=-end, hi=end - 1, published=beside, **options)  # type: ignore[arg-type]
 
 
 SHAPES = {
@@ -118,6 +132,9 @@ SHAPES = {
     "T5 6x6": _packed(6, 6, 2, 2),
     "T5 4x4": _packed(4, 4, 3, 4),
     "T5 4x4 narrow": _packed(4, 4, 4, 4, narrow=True),
+    "T5 reduce 8x8": _packed(8, 8, 2, 2, rows=12, simd=8),
+    "T5 reduce 8x6": _packed(8, 6, 2, 2, rows=12, simd=8),
+    "T5 reduce 4x4": _packed(4, 4, 3, 4, rows=12, simd=8),
     "T5 DSP48E2 8x8": _packed(8, 8, 2, 2, multiplier=_DSP48E2),
     "T5 DSP48E2 4x8": _packed(4, 8, 3, 3, multiplier=_DSP48E2),
     "T5 DSP48E2 4x4": _packed(4, 4, 4, 4, multiplier=_DSP48E2),
@@ -135,12 +152,12 @@ def measured(name: str) -> tuple[int, int]:
     inputs = rng.integers(kernel.i_lo, kernel.i_hi, (4, kernel.weights.shape[0]), endpoint=True)
     result = VerilatorEngine().run(SimTop.of_kernel(kernel), {"i": inputs})
     np.testing.assert_array_equal(result.outputs["o"], kernel.compute(inputs)[0])
-    last = result.input_times["i"][kernel.weights.shape[0] - 1]
+    last = result.input_times["i"][kernel.inputs["i"].beats - 1]
     assert result.interval is not None, "four vectors have three intervals"
     return result.interval, int(result.output_times["o"][0] - last)
 
 
-def count_dsp48e2(kernel: BroadcastMVAU) -> int:
+def count_dsp48e2(kernel: BroadcastMVAU | MVAU) -> int:
     """The DSP48E2 of the kernel; it has no other multiplier."""
     fragment = Fragment.get(kernel.create(), SimpleNamespace(dsp=_DSP48E2))
     fragment.add_domains(ClockDomain("sync"))
@@ -170,14 +187,14 @@ def _products(name: str, shape: Shape) -> Figure:
     return Figure(
         name,
         f"products a {shape.multiplier.upper()} and cycle of an MVAU, weights x activations of so "
-        f"many bits, exact in simulation; {shape.rows} rows, {blocks} DSP "
+        f"many bits, exact in simulation; {shape.made} products, {blocks} DSP "
         + ("counted in the RTLIL" if primitive else "by Yosys"),
         f">= {shape.products}",
-        round(shape.rows / blocks, 2),
+        round(shape.made / blocks, 2),
         "products",
         shape.published,
         "FINN",
-        shape.rows >= shape.products * blocks,
+        shape.made >= shape.products * blocks,
     )
 
 
@@ -207,7 +224,7 @@ def show(name: str, shape: Shape, area: SynthResult | None) -> None:
             f"; {area.lut:5} LUT (est. {estimate.lut}), {area.srl} SRL, "
             f"{area.ff} FF (est. {estimate.ff}), {area.dsp} DSP (est. {estimate.dsp}), "
             f"{area.bram:g} BRAM36 (est. {estimate.bram18 / 2:g}), {area.path_ns} ns; "
-            f"{shape.rows / area.dsp:g} products a DSP and cycle",
+            f"{shape.made / area.dsp:g} products a DSP and cycle",
             end="",
         )
     print(f"   [{shape.published}]", flush=True)

@@ -76,6 +76,19 @@ def _products() -> Iterator[tuple[str, _Item]]:
                 weights=_weights(k, n, bits), bias=bias, pe=pe, simd=simd, memory=memory,
                 i_lo=ends[0], i_hi=ends[1],
             )  # fmt: skip
+    packed = {
+        "8x6": (64, 16, 8, 4, 8, (0, 63), 2, True),
+        "8x6, SF 1": (16, 16, 8, 4, 16, (0, 63), 2, False),
+        "8x8, SIMD 3": (18, 8, 8, 2, 3, _W8, 2, False),
+        "serial 8x8": (128, 64, 8, 2, 1, _W8, 2, True),
+        "4x4": (32, 18, 4, 6, 8, (-8, 7), 3, False),
+    }  # fmt: skip
+    for name, (k, n, bits, pe, simd, ends, pack, biased) in packed.items():
+        for memory in ("logic", "block"):
+            yield f"MVAU packed {name}, {memory}", MVAU(
+                weights=_weights(k, n, bits), bias=np.arange(n) * 37 - 90 if biased else None,
+                pe=pe, simd=simd, memory=memory, i_lo=ends[0], i_hi=ends[1], pack=pack,
+            )  # fmt: skip
     broadcast = {
         "8x8": (32, 32, 8, 8, 4, _W8), "8x6": (40, 64, 8, 32, 4, _W6),
         "4x4": (32, 32, 4, 32, 4, (-8, 7)), "8x8, one row": (64, 16, 8, 1, 1, _W8),

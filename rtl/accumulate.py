@@ -6,6 +6,7 @@ import numpy as np
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream
 
+from thresher.rtl.addertree import Term, plus_bit
 from thresher.rtl.kernel import element_shape
 from thresher.rtl.rom import Rom, pack_words
 
@@ -15,7 +16,7 @@ __all__ = ["accumulate"]
 def accumulate(
     m: Module,
     o: stream.Interface,
-    sums: Sequence[Value],
+    sums: Sequence[Term],
     *,
     shapes: Sequence[Shape],
     folds: int,
@@ -25,7 +26,7 @@ def accumulate(
 ) -> None:
     """Add the process that makes one beat of `o` of every `folds` beats of sums, to `m`.
 
-    :param sums: one a lane, there where `valid` is 1.
+    :param sums: one a lane, there where `valid` is 1; their borrows are added with them.
     :param shapes: of the lanes' totals.
     :param biases: int64 (N / lanes, lanes), what beats of `o` start from, in turn.
     :param taken: is made 1 where the sums may go.
@@ -47,7 +48,8 @@ def accumulate(
     for lane, (item, shape) in enumerate(zip(sums, shapes, strict=True)):
         total = Signal(shape, name=f"total{lane}")
         after = Signal(shape, name=f"after{lane}")
-        m.d.comb += after.eq(Mux(first, starts[lane], total) + item)
+        start = Mux(first, starts[lane], total)
+        m.d.comb += after.eq(plus_bit(start, item.value, item.borrow))
         with m.If(fire):
             m.d.sync += total.eq(after)
             with m.If(last):

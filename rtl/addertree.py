@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from amaranth.hdl import Const, Module, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 
 from thresher.rtl.kernel import element_shape
 
@@ -20,6 +20,7 @@ __all__ = [
     "join",
     "leaves",
     "levels_of",
+    "plus_bit",
     "product_terms",
     "signed_digits",
     "stages_of",
@@ -40,6 +41,8 @@ class Term:
     :param hi: the greatest.
     :param negative: the summand is subtracted.
     :param shift: its lowest bits that are always 0.
+    :param borrow: a bit that is still to be added, of a value that may thus be less than `lo` by
+        1; such a term is neither subtracted nor shifted.
     :param source: what it is a multiple of, by a power of two: equal ones can be made once. None
         where nobody needs to know.
     """
@@ -50,10 +53,12 @@ class Term:
     negative: bool = False
     shift: int = 0
     source: Hashable = None
+    borrow: Value | None = None
 
     def shape(self, width: int | None = None) -> Shape:
         """The narrowest shape; of sums modulo 2**width, no wider than that."""
         lo = self.lo if isinstance(self.lo, int) else int(self.lo.min())
+        lo -= self.borrow is not None
         shape = element_shape(lo, self.hi if isinstance(self.hi, int) else int(self.hi.max()))
         return shape if width is None or shape.width <= width else signed(width)
 
@@ -90,19 +95,37 @@ def product_terms(
 
 
 def join(a: Term, b: Term, width: int, *, made: bool = True) -> Term:
-    """The sum of two terms; where it is not `made`, all but its value."""
+    """The sum of two terms; where it is not `made`, all but its value.
+
+    Of two borrows it takes one in, and has the other.
+    """
     shift = min(a.shift, b.shift)
     if a.negative == b.negative:
-        total = Term(a.value, a.lo + b.lo, a.hi + b.hi, a.negative, shift)
+        taken, left = (b.borrow, None) if a.borrow is None else (a.borrow, b.borrow)
+        total = Term(a.value, a.lo + b.lo, a.hi + b.hi, a.negative, shift, borrow=left)
     else:
+        assert a.borrow is b.borrow is None, "only of products, which are never subtracted"
         plus, minus = (b, a) if a.negative else (a, b)
         total = Term(a.value, plus.lo - minus.hi, plus.hi - minus.lo, shift=shift)
     if not made:
         return total
-    value = a.value + b.value if a.negative == b.negative else plus.value - minus.value
+    same = a.negative == b.negative
+    value = plus_bit(a.value, b.value, taken) if same else plus.value - minus.value
     shape = total.shape(width)
     bits = value[: shape.width]
     return replace(total, value=bits.as_signed() if shape.signed else bits)
+
+
+def plus_bit(a: Value, b: Value, bit: Value | None) -> Value:
+    """The sum of both and of a bit, if there is one, in one adder that is a bit longer."""
+    if bit is None:
+        return a + b
+    longer = [Cat(Const(1, 1), a), Cat(bit, b)]
+    signs = [
+        value.as_signed() if of.shape().signed else value
+        for value, of in zip(longer, (a, b), strict=True)
+    ]
+    return (signs[0] + signs[1])[1:]
 
 
 def leaves(terms: Sequence[Term]) -> list[Term]:
@@ -117,7 +140,9 @@ def _next_level(level: list[Term], width: int, *, made: bool = True) -> list[Ter
     return pairs + level[2 * len(pairs) :]
 
 
-def levels_of(count: int, stages: int, *, after_dsp: bool = False) -> list[int]:
+def levels_of(
+    count: int, stages: int, *, after_dsp: bool = False, single_last: bool = False
+) -> list[int]:
     """Levels of adders in each stage.
 
     A single one, where their number is odd, comes first.
@@ -125,9 +150,13 @@ def levels_of(count: int, stages: int, *, after_dsp: bool = False) -> list[int]:
     :param stages: at least so many; those to spare have no level.
     :param after_dsp: the summands are products of DSP blocks, so that a single one comes first in
         any case.
+    :param single_last: a single one, where their number is odd, comes last, so that fewer sums
+        need registers; for summands from registers without logic behind.
     """
     depth = (count - 1).bit_length()
-    first = 1 if after_dsp and depth else depth % _LEVELS_A_STAGE
+    first = 0 if single_last else depth % _LEVELS_A_STAGE
+    if after_dsp and depth:
+        first = 1
     pairs, last = divmod(depth - first, _LEVELS_A_STAGE)
     levels = [1] * first + [_LEVELS_A_STAGE] * pairs + [1] * last
     return levels + [0] * (stages - len(levels))
@@ -159,16 +188,19 @@ def sum_terms(
     enables: Sequence[Signal],
     name: str,
     after_dsp: bool = False,
+    single_last: bool = False,
 ) -> Term:
     """Add the sum of `terms`, modulo 2**width, to `m`.
 
     :param enables: one per register stage, as `elastic_stages` gives them; at least
         `stages_of` the terms, and stages to spare come last.
     :param after_dsp: see `levels_of`.
-    :returns: the sum, in the last stage's register.
+    :param single_last: see `levels_of`.
+    :returns: the sum, in the last stage's register; with a borrow, where all terms have one.
     """
     level = leaves(terms)
-    for stage, levels in enumerate(levels_of(len(level), len(enables), after_dsp=after_dsp)):
+    split = levels_of(len(level), len(enables), after_dsp=after_dsp, single_last=single_last)
+    for stage, levels in enumerate(split):
         for _ in range(levels):
             level = _next_level(level, width)
         registered = []
@@ -176,6 +208,11 @@ def sum_terms(
             register = Signal(term.shape(width), name=f"{name}_{stage}_{k}")
             with m.If(enables[stage]):
                 m.d.sync += register.eq(term.value)
-            registered.append(replace(term, value=register))
+            borrow = term.borrow
+            if borrow is not None:
+                borrow = Signal(name=f"{name}_{stage}_{k}_borrow")
+                with m.If(enables[stage]):
+                    m.d.sync += borrow.eq(term.borrow)
+            registered.append(replace(term, value=register, borrow=borrow))
         level = registered
     return level[0]

@@ -23,6 +23,7 @@ from thresher.rtl.checks import (
 )
 from thresher.rtl.elastic import elastic_stages
 from thresher.rtl.kernel import Kernel, Port, Resources, element_shape
+from thresher.rtl.multiplierarea import product_resources, tree_resources
 from thresher.rtl.multipliers import Multipliers
 from thresher.rtl.mvauarea import folding_resources
 from thresher.rtl.rom import rom_memory
@@ -50,6 +51,7 @@ class MVAU(Kernel):
     :param memory: of the weights, "auto", "logic" or "block".
     :param multiplier: what the products are built from, "dsp" or "lut"; without folds, where
         weights are constants, there are no multipliers.
+    :param pack: PEs in one DSP block at most: neighbours whose products fit beside each other.
     :raises TypeError: for a parameter of the wrong type.
     :raises ValueError: for one out of range.
     """
@@ -63,6 +65,7 @@ class MVAU(Kernel):
     groups: int = 1
     memory: str = "auto"
     multiplier: str = "dsp"
+    pack: int = 1
     content: tuple[object, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +90,9 @@ class MVAU(Kernel):
         check_choice("multiplier", self.multiplier, MULTIPLIERS)
         if self._bound >= _EXACT_IN_INT:
             raise ValueError(f"sums must stay below 2**62 in magnitude, not reach {self._bound}")
+        check_int("pack", self.pack, 1)
+        if self.pack > 1 and (why := self.multipliers.unpacked):
+            raise ValueError(f"pack must be 1, not {self.pack}: {why}")
         content = (weights.shape, weights.tobytes(), self.biases.tobytes())
         object.__setattr__(self, "content", content)
 
@@ -121,6 +127,7 @@ class MVAU(Kernel):
             biases=self.biases.reshape(-1, self.pe) if summed else None,
             lo=self.i_lo, hi=self.i_hi,
             memory=self.memory, multiplier=self.multiplier,
+            pack=self.pack, last=self.synapse_folds == 1,
         )  # fmt: skip
 
     @property
@@ -189,8 +196,10 @@ class MVAU(Kernel):
         x = self.inputs["i"].width * self.simd
         stages = self.latency - self.multipliers.latency
         width = self._widths
-        total = self.multipliers.resources() + Resources(lut=2 * self.latency, ff=self.latency)
-        total += self.multipliers.tree_resources(width, stages)
+        total = product_resources(self.multipliers) + Resources(
+            lut=2 * self.latency, ff=self.latency
+        )
+        total += tree_resources(self.multipliers, width, stages)
         biases = self.biases.reshape(-1, self.pe)
         sums = int(width.sum())
         return total + folding_resources(self.synapse_folds, self.groups, biases, x, sums)
@@ -235,13 +244,16 @@ class MVAUComponent(wiring.Component):
                 width=p.lane_shape(lane).width,
                 enables=stages.enables[split:],
                 name=f"sum{lane}",
-                after_dsp=p.multipliers.dsp > 0,
-            ).value
+                after_dsp=p.multipliers.after_dsp,
+                single_last=p.multipliers.single_last,
+            )
             for lane in range(p.pe)
         ]
         if p.synapse_folds == 1:
             m.d.comb += [self.o.valid.eq(stages.valid), taken.eq(self.o.ready)]
-            m.d.comb += [self.o.payload[lane].eq(value) for lane, value in enumerate(sums)]
+            for lane, term in enumerate(sums):
+                total = Signal(p.lane_shape(lane), name=f"total{lane}")  # has its sign from here
+                m.d.comb += [total.eq(term.value), self.o.payload[lane].eq(total)]
         else:
             accumulate(
                 m, self.o, sums, folds=p.synapse_folds, biases=p.biases.reshape(-1, p.pe),

@@ -30,7 +30,15 @@ from amaranth.hdl import Cat, Const, Mux, Shape, Value, signed
 
 from thresher.rtl.kernel import element_shape
 
-__all__ = ["OPERAND_WIDTH", "MOST_ROWS", "PackedRows", "signed_width", "unpack"]
+__all__ = [
+    "MOST_ROWS",
+    "OPERAND_WIDTH",
+    "PackedRows",
+    "digits",
+    "side_by_side",
+    "signed_width",
+    "unpack",
+]
 
 OPERAND_WIDTH = {"dsp48e1": 25, "dsp48e2": 27}
 """Bits of the multiplier's wider operand."""
@@ -44,7 +52,7 @@ def signed_width(lo: int, hi: int) -> int:
     return element_shape(min(lo, -1), hi).width
 
 
-def _digits(weights: np.ndarray) -> np.ndarray:
+def digits(weights: np.ndarray) -> np.ndarray:
     """int64 (..., n) weights, the lowest row first -> what the memory holds for them."""
     found = np.array(weights)
     for i in range(1, found.shape[-1]):
@@ -81,7 +89,7 @@ class PackedRows:
     @cached_property
     def digits(self) -> np.ndarray:
         """int64 (passes, K, n): the words of the memory."""
-        return _digits(self.weights)
+        return digits(self.weights)
 
     @cached_property
     def digit_widths(self) -> tuple[int, ...]:
@@ -95,14 +103,9 @@ class PackedRows:
 
     def operand(self, word: Value) -> Value:
         """The operand for a word of the memory, which holds the digits side by side."""
-        total: Value = Const(0, 0)
-        low = 0
-        for i, width in enumerate(self.digit_widths):
-            digit = word[low : low + width].as_signed()
-            low += width
-            top = i == self.count - 1
-            total = _concat(total, digit, width if top else self.shift)
-        return total.as_signed()
+        ends = np.cumsum([0, *self.digit_widths]).tolist()
+        cut = [word[low:high] for low, high in zip(ends, ends[1:], strict=False)]
+        return side_by_side(cut, self.shift)
 
     @cached_property
     def products(self) -> tuple[int, ...]:
@@ -169,9 +172,10 @@ class PackedRows:
         ]
 
 
-def _concat(low: Value, digit: Value, width: int) -> Value:
-    sign = digit[-1].replicate(max(0, width - len(digit)))
-    return Cat(low, digit, sign)
+def side_by_side(row: Sequence[Value], shift: int) -> Value:
+    """The operand for these digits: each its bits in two's complement, extended to a field."""
+    fields = [Cat(digit, digit[-1].replicate(max(0, shift - len(digit)))) for digit in row[:-1]]
+    return Cat(*fields, row[-1]).as_signed()
 
 
 def unpack(totals: Sequence[Value], shift: int, alone: Value) -> list[Value]:

@@ -10,7 +10,7 @@ from thresher.rtl.addertree import Term, join, leaves, levels_of, widths
 from thresher.rtl.kernel import Resources
 from thresher.rtl.operators import sum_luts
 
-__all__ = ["forest_resources", "trees_resources"]
+__all__ = ["forest_resources", "planned_resources", "trees_resources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,31 +116,79 @@ def forest_resources(
     stages: int,
     in_dsp: bool,
     after_dsp: bool,
+    single_last: bool = False,
+    borrows: int = 0,
 ) -> Resources:
     """The estimate for trees of equally many products each, none shifted, subtracted or shared.
+
+    A borrow takes a LUT of the adder that takes it in, and an FF in each stage before.
 
     :param lo: int64 (trees, terms, folds), the least values; there may be no term.
     :param width: int64 (trees,), of the sums.
     :param in_dsp: DSP blocks make the products, and the first level of sums themselves.
     :param after_dsp: see `thresher.rtl.addertree.levels_of`.
+    :param single_last: likewise.
+    :param borrows: how many terms, the first ones, have a borrow.
     """
     if lo.shape[1] == 0:
         lo = hi = np.zeros((len(width), 1, 1), np.int64)
 
     def bits(count: int) -> int:
-        found = widths(lo[:, :count].min(axis=2), hi[:, :count].max(axis=2))
+        least = lo[:, :count].min(axis=2) - (np.arange(min(count, lo.shape[1])) < borrows)
+        found = widths(least, hi[:, :count].max(axis=2))
         return int(np.minimum(found, width[:, None]).sum())
 
     lut = ff = 0
-    for stage, levels in enumerate(levels_of(lo.shape[1], stages, after_dsp=after_dsp)):
+    split = levels_of(lo.shape[1], stages, after_dsp=after_dsp, single_last=single_last)
+    for stage, levels in enumerate(split):
         for step in range(levels):
             pairs = lo.shape[1] // 2
             lo, hi = (
                 np.concatenate([e[:, : 2 * pairs : 2] + e[:, 1::2], e[:, 2 * pairs :]], axis=1)
                 for e in (lo, hi)
             )
+            taken, borrows = _borrows(borrows, pairs)
             if not (in_dsp and stage == step == 0):
-                lut += bits(pairs)
+                lut += bits(pairs) + len(width) * taken
         if not (in_dsp and stage == 0 and levels == 1):
-            ff += bits(lo.shape[1])
+            ff += bits(lo.shape[1]) + len(width) * borrows
     return Resources(lut=lut, ff=ff)
+
+
+def _borrows(count: int, pairs: int) -> tuple[int, int]:
+    """Of so many terms with a borrow, the first ones: those that pairs take in, those left."""
+    taken = min(pairs, -(-count // 2))
+    return taken, count - taken
+
+
+def planned_resources(
+    plans: Sequence[Sequence[Term]],
+    *,
+    folds: int,
+    width: np.ndarray,
+    stages: int,
+    single_last: bool,
+) -> Resources:
+    """The estimate for trees of terms none of which is shifted, subtracted or shared.
+
+    Those with a borrow come first.
+
+    :param plans: the terms of each tree, with an interval for each fold or one for all.
+    :param width: int64 (trees,), of the sums.
+    :param single_last: see `thresher.rtl.addertree.levels_of`.
+    """
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for k, plan in enumerate(plans):
+        borrows = sum(term.borrow is not None for term in plan)
+        kinds.setdefault((len(plan), borrows), []).append(k)
+    total = Resources()
+    for (count, borrows), trees in kinds.items():
+        lo, hi = np.zeros((2, len(trees), count, folds), np.int64)
+        for k, tree in enumerate(trees):
+            for row, term in enumerate(plans[tree]):
+                lo[k, row], hi[k, row] = term.lo, term.hi
+        total += forest_resources(
+            lo, hi, width=width[trees], stages=stages, in_dsp=False, after_dsp=False,
+            single_last=single_last, borrows=borrows,
+        )  # fmt: skip
+    return total

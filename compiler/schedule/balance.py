@@ -101,8 +101,8 @@ class _Balancer:
     def _frontier(self, name: str) -> list[Choice]:
         """Of the family's dataflow, with no more cycles than the latency."""
         choices = [c for c in self.family.choices(name) if c.cycles <= self.latency]
-        if "dsp" not in self.limits and any(not c.lut for c in choices):
-            choices = [c for c in choices if not c.lut]
+        if "dsp" not in self.limits and any(not c.sparing for c in choices):
+            choices = [c for c in choices if not c.sparing]
         moved = [d for c in choices for d in (c, *self.family.space.moved(c, self.limits))]
         return frontier(moved, self.limits)
 

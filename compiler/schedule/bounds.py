@@ -16,6 +16,7 @@ from thresher.rtl.broadcast import BroadcastMVAU
 from thresher.rtl.broadcastplan import MUX_BLOCK
 from thresher.rtl.kernel import Kernel, Resources, element_shape
 from thresher.rtl.lutproduct import lut_product_resources
+from thresher.rtl.multiplierarea import product_resources
 from thresher.rtl.mvau import MVAU
 from thresher.rtl.packing import MOST_ROWS, OPERAND_WIDTH, signed_width
 
@@ -34,7 +35,7 @@ def least(kernel: Kernel) -> Resources:
 def least_there(kernel: Kernel) -> Resources:
     """A higher one, with its memory where it is."""
     if isinstance(kernel, MVAU) and kernel.folds > 1:
-        return _folded(kernel, kernel.multipliers.resources())
+        return _folded(kernel, product_resources(kernel.multipliers))
     return least(kernel)
 
 
@@ -53,7 +54,7 @@ def _folded(p: MVAU, total: Resources) -> Resources:
     lanes = np.abs(p.weights).reshape(p.synapse_folds, p.simd, p.neuron_folds, p.pe)
     terms = lanes.any(axis=(0, 2)).sum(axis=0)
     adders = np.maximum(0, terms - 1)
-    if p.multipliers.in_dsp:
+    if p.multipliers.in_dsp or p.pack > 1:
         adders -= terms // 2
     lut = int(np.maximum(0, adders).sum()) * _overlap(p)
     if p.synapse_folds > 1:

@@ -14,6 +14,8 @@ from thresher.rtl.reorder import Reorder
 
 __all__ = ["MEMORIES", "Choice", "Limits", "Row", "area", "figures", "undominated"]
 
+_SPARING = frozenset({"lut", "pack"})
+
 MEMORIES = frozenset({"lut", "lutram", "bram18", "uram"})
 """Limits that a memory's style matters for."""
 
@@ -105,14 +107,14 @@ class Choice:
         yield self._resources, True
 
     @property
-    def lut(self) -> int:
-        """What is asked of its products: how many are built from LUTs, in its own measure."""
-        return self.folding.get("lut", 0)
+    def sparing(self) -> frozenset[tuple[str, int]]:
+        """What is asked of its products that they take fewer DSPs; none where DSPs abound."""
+        return frozenset((key, self.folding[key]) for key in _SPARING & set(self.folding))
 
     @property
     def dataflow(self) -> frozenset[str]:
         """The names of its parameters, but for what products are built from and its memory."""
-        return frozenset(self.folding) - {"lut", MEMORY}
+        return frozenset(self.folding) - _SPARING - {MEMORY}
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,26 @@ from thresher.compiler.schedule.requests import Dataflow, Request
 from thresher.rtl.broadcast import BroadcastMVAU
 from thresher.rtl.kernel import Kernel
 from thresher.rtl.mvau import MVAU
+from thresher.rtl.packedproducts import most_packed
 
 __all__ = ["products", "reduce_mvau", "with_broadcast", "with_luts"]
 
 
-def reduce_mvau(node: ir.MatMul | ir.GroupedMatMul, pe: int, simd: int, lut: int = 0) -> Kernel:
-    """`simd` inputs a cycle into `pe` adder trees; with `lut`, no product in a DSP."""
+def reduce_mvau(
+    node: ir.MatMul | ir.GroupedMatMul, pe: int, simd: int, lut: int = 0, pack: int = 1
+) -> Kernel:
+    """`simd` inputs a cycle into `pe` adder trees.
+
+    :param lut: no product is in a DSP.
+    :param pack: trees that share DSPs at most.
+    """
     weights, groups = node.weights, 1
     if isinstance(node, ir.GroupedMatMul):
         groups, k, _ = weights.shape
         weights = weights.swapaxes(0, 1).reshape(k, -1)
     return MVAU(
         weights=weights, bias=node.bias, pe=pe, simd=simd, groups=groups,
-        i_lo=node.x.lo, i_hi=node.x.hi, multiplier="lut" if lut else "dsp",
+        i_lo=node.x.lo, i_hi=node.x.hi, multiplier="lut" if lut else "dsp", pack=pack,
     )  # fmt: skip
 
 
@@ -34,15 +41,33 @@ def broadcast_mvau(node: ir.MatMul, rows: int, lanes: int, lut: int = 0) -> Kern
     )  # fmt: skip
 
 
+def _reduce_flows(allowed: Dataflow, node: ir.MatMul | ir.GroupedMatMul) -> tuple[Dataflow, ...]:
+    """With products in DSPs, in LUTs, and as many in a DSP as any weights of the node may be."""
+    flows = (allowed, {**allowed, "lut": (1,)})
+    most = most_packed(node.weights, node.x.lo, node.x.hi)
+    return (*flows, {**allowed, "pack": (most,)}) if most > 1 else flows
+
+
+def _unpacked(node: ir.MatMul | ir.GroupedMatMul, folding: Mapping[str, int]) -> str:
+    """Why a folding cannot have several products in a DSP; "" where it can, or need not."""
+    if "pack" not in folding:
+        return ""
+    try:
+        reduce_mvau(node, **folding)
+    except ValueError as e:
+        return f"pack must be left out, for {str(e).partition(': ')[2]}"
+    return ""
+
+
 def with_luts(request: Request, node: ir.GroupedMatMul) -> Request:
-    """The request of a grouped product, whose products may be built from LUTs."""
+    """The request of a grouped product, whose products may share DSPs or be built from LUTs."""
     groups, k, n = node.weights.shape
 
     def cycles(folding: Mapping[str, int]) -> int:
         return groups * (n // folding["pe"]) * (k // folding["simd"])
 
-    flows = (request.allowed, {**request.allowed, "lut": (1,)})
-    return replace(request, dataflows=flows, cycles=cycles)
+    flows, broken = _reduce_flows(request.allowed, node), partial(_unpacked, node)
+    return replace(request, dataflows=flows, cycles=cycles, broken=broken)
 
 
 def with_broadcast(request: Request, node: ir.MatMul) -> Request:
@@ -59,16 +84,19 @@ def with_broadcast(request: Request, node: ir.MatMul) -> Request:
             return n // rows * max(k, rows // lanes)
         return (n // folding["pe"]) * (k // folding["simd"])
 
-    reduce = request.allowed
-    flows: tuple[Dataflow, ...] = (reduce, {**reduce, "lut": (1,)})
+    def broken(folding: Mapping[str, int]) -> str:
+        return _broken(folding) or _unpacked(node, folding)
+
+    flows = _reduce_flows(request.allowed, node)
+    request = replace(request, make=make, cycles=cycles, broken=broken)
     try:
         make(rows=1, lanes=1)
     except ValueError:
-        return replace(request, dataflows=flows, make=make, cycles=cycles)
+        return replace(request, dataflows=flows)
     broadcast = {"rows": divisors(n), "lanes": divisors(n)}
     powers = {1 << bit for bit in range(n.bit_length())}
     flows += (broadcast, {**broadcast, "lut": tuple(sorted(powers | {*divisors(n)}))})
-    made = replace(request, dataflows=flows, make=make, cycles=cycles, broken=_broken)
+    made = replace(request, dataflows=flows)
     pairs = {
         (rows, lanes) for rows in divisors(n) for lanes in _lanes(made, rows, divisors(rows), k, n)
     }

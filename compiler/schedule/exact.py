@@ -270,8 +270,8 @@ class Exact:
         """A kernel's choices that could keep the interval, with their memories anywhere."""
         most = target.interval
         found = [c for c in self.space.choices[name] if most is None or c.cycles <= most]
-        if "dsp" not in limits and any(not c.lut for c in found):
-            found = [c for c in found if not c.lut]
+        if "dsp" not in limits and any(not c.sparing for c in found):
+            found = [c for c in found if not c.sparing]
         return [d for c in found for d in (c, *self.space.moved(c, limits))]
 
     def _kept(self, choices: Sequence[Choice], limits: Limits, most: int) -> list[Row]:

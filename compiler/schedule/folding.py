@@ -19,11 +19,12 @@ Folding = Mapping[str, Mapping[str, Any]]
 {"pe": .., "simd": ..} for an MVAU, {"rows": .., "lanes": ..} for one that broadcasts, and
 {"lanes": ..} for all others; {"lanes": .., "fast": 1} asks for the least latency of a step.
 "lut" asks for products built from LUTs: 1 for all of them, or of a broadcast the beats of a pass.
+"pack" asks for so many of an MVAU's PEs in each DSP at most.
 {.., "memory": "block"} tells where the kernel's memory is (`thresher.rtl.binding`), all else are
 ints. Under `FIFOS` stands what `thresher.compiler.schedule.fifofolding` tells.
 """
 
-_OPTIONAL = {"lut", "fast"}
+_OPTIONAL = {"lut", "pack", "fast"}
 
 
 def parted(folding: Folding) -> tuple[Folding, Mapping[str, Any]]:
@@ -67,9 +68,10 @@ def check_folding(
         checked[name] = {key: _checked(name, key, given[key], allowed[key]) for key in allowed}
         broken = requests[name].broken(checked[name])
         if broken:
+            key = broken.split()[0]
+            remedy = f"write {key} as 1" if 1 in allowed[key] else f"leave {key} out"
             raise ThresherError(
-                f"folding of kernel '{name}': {broken}, not {json.dumps(given)}; "
-                f"write {broken.split()[0]} as 1"
+                f"folding of kernel '{name}': {broken}, not {json.dumps(given)}; {remedy}"
             )
         if memory is not None:
             _check_memory(name, requests[name], checked[name], memory, ultra)

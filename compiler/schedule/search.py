@@ -89,9 +89,9 @@ class Space:
             c for c in self.choices[name]
             if c.cycles <= budget and dataflow in (None, c.dataflow)
         ]  # fmt: skip
-        without = "dsp" not in limits and any(not c.lut for c in found)
+        without = "dsp" not in limits and any(not c.sparing for c in found)
         if without:
-            found = [c for c in found if not c.lut]
+            found = [c for c in found if not c.sparing]
         known = self._rows.setdefault((name, dataflow, without, *sorted(limits.items())), {})
         if len(found) not in known:
             # what other choices beat within fewer cycles they beat within more
@@ -113,7 +113,7 @@ class Space:
         :param dataflows: by kernel, where only one is wanted.
         :param excluded: foldings that are not wanted.
 
-        Products are built from LUTs only where DSPs are limited.
+        Products share DSPs or are built from LUTs only where DSPs are limited.
         """
         rows = {
             name: self.within(name, budget, dataflows.get(name), limits)
@@ -161,7 +161,7 @@ class Space:
         for choice in slower if len(slower) < _SMALL else []:
             if memory in memory_styles(choice.kernel) and MEMORY not in choice.folding:
                 choice = replace(choice, folding={**choice.folding, MEMORY: memory})
-            alike = choice.dataflow == current.dataflow and choice.lut == current.lut
+            alike = choice.dataflow == current.dataflow and choice.sparing == current.sparing
             if alike and choice.area < best:
                 found.append(choice)
                 best = choice.area

@@ -66,6 +66,17 @@ def _mvau(rng: Rng) -> Kernel:
     )  # fmt: skip
 
 
+def _mvau_packed(rng: Rng) -> Kernel:
+    """Folded, its PEs in pairs, or threes where weights are small; one may be alone."""
+    simd, pe = _one(rng, 1, 2, 4, 5, 8), _one(rng, 2, 3, 4, 6)
+    k, n = simd * _one(rng, 1, 4, 8), pe * _one(rng, 2, 4, 8)
+    lo, hi = ((0, 63), (-32, 31), (-128, 127), (0, 15))[rng.integers(4)]
+    return MVAU(
+        weights=_weights(rng, k, n, 4), pe=pe, simd=simd, i_lo=lo, i_hi=hi, bias=_bias(rng, n),
+        memory=("auto", "logic", "block")[rng.integers(3)], pack=_one(rng, 2, 2, 3),
+    )  # fmt: skip
+
+
 def _mvau_grouped(rng: Rng) -> Kernel:
     """Of a depthwise convolution, or of groups."""
     k, n, groups = _one(rng, 4, 9), _one(rng, 1, 1, 2, 4), _one(rng, 3, 8, 32)
@@ -309,8 +320,8 @@ def _repeat(rng: Rng) -> Kernel:
 
 
 COUNTS: Mapping[Callable[[Rng], Kernel], int] = {
-    _mvau: 9, _mvau_grouped: 5, _mvau_unrolled: 3, _broadcast: 9, _step: 6, _step_shift: 2,
-    _step_narrow: 4, _step_channels: 5, _step_offsets: 2, _elementwise: 7,
+    _mvau: 9, _mvau_packed: 5, _mvau_grouped: 5, _mvau_unrolled: 3, _broadcast: 9, _step: 6,
+    _step_shift: 2, _step_narrow: 4, _step_channels: 5, _step_offsets: 2, _elementwise: 7,
     _elementwise_constant: 5, _argmax: 3, _topk: 4, _fifo: 5, _fork: 2, _deal: 2, _fanout: 2,
     _width: 4, _loop_state: 3, _inject: 2, _tap: 1,
     _route: 3, _select: 1, _sink: 1, _reorder: 4, _window: 6, _window_large: 3,

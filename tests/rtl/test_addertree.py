@@ -46,28 +46,44 @@ def test_levels(after_dsp: bool) -> None:
         assert len(levels) <= len(levels_of(count, 0)) + after_dsp
 
 
-def tree_resources(terms: list[Term], width: int, stages: int, in_dsp: bool) -> Resources:
-    """Sum by sum and register by register: a LUT, and an FF, for each bit."""
+def test_a_single_level_comes_last() -> None:
+    assert [levels_of(n, 0, single_last=True) for n in (1, 2, 4, 5, 16, 17)] == [
+        [], [1], [2], [2, 1], [2, 2], [2, 2, 1]
+    ]  # fmt: skip
+
+
+def tree_resources(
+    terms: list[Term], width: int, stages: int, in_dsp: bool, single_last: bool
+) -> Resources:
+    """Sum by sum and register by register: a LUT, and an FF, for each bit.
+
+    A LUT more for a sum that takes a borrow in, an FF for one that goes on.
+    """
     terms, lut, ff = leaves(terms), 0, 0
-    for stage, levels in enumerate(levels_of(len(terms), stages, after_dsp=in_dsp)):
+    split = levels_of(len(terms), stages, after_dsp=in_dsp, single_last=single_last)
+    for stage, levels in enumerate(split):
         for step in range(levels):
             pairs = zip(terms[::2], terms[1::2], strict=False)
             sums = [join(a, b, width, made=False) for a, b in pairs]
+            before = sum(term.borrow is not None for term in terms)
+            lut -= sum(term.borrow is not None for term in sums + terms[2 * len(sums) :]) - before
             if not (in_dsp and stage == step == 0):
                 lut += sum(total.shape(width).width for total in sums)
             terms = sums + terms[2 * len(sums) :]
         if not (in_dsp and stage == 0 and levels == 1):
-            ff += sum(term.shape(width).width for term in terms)
+            ff += sum(term.shape(width).width + (term.borrow is not None) for term in terms)
     return Resources(lut=lut, ff=ff)
 
 
 @given(
     st.integers(1, 4), st.integers(0, 9), st.integers(1, 5), st.integers(0, 3), st.booleans(),
-    st.integers(0, 1 << 30),
+    st.booleans(), st.integers(0, 9), st.integers(0, 1 << 30),
 )  # fmt: skip
 def test_a_forest_is_its_trees(
-    trees: int, terms: int, folds: int, spare: int, in_dsp: bool, seed: int
-) -> None:
+    trees: int, terms: int, folds: int, spare: int, in_dsp: bool, single_last: bool, borrows: int,
+    seed: int,
+) -> None:  # fmt: skip
+    borrows = min(borrows, terms) * (not in_dsp)  # a DSP block takes none in
     rng = np.random.default_rng(seed)
     most = 1 << int(rng.integers(1, 50))
     lo = rng.integers(-most, most, (trees, terms, folds))
@@ -76,10 +92,16 @@ def test_a_forest_is_its_trees(
     stages = max(1, terms - 1).bit_length() // 2 + 2 + spare
     alone = (
         tree_resources(
-            [Term(Const(0), *ends) for ends in zip(lo[k], hi[k], strict=True)],
-            int(width[k]), stages, in_dsp,
+            [
+                Term(Const(0), *ends, borrow=Const(0, 1) if n < borrows else None)
+                for n, ends in enumerate(zip(lo[k], hi[k], strict=True))
+            ],
+            int(width[k]), stages, in_dsp, single_last,
         )
         for k in range(trees)
     )  # fmt: skip
-    together = forest_resources(lo, hi, width=width, stages=stages, in_dsp=in_dsp, after_dsp=in_dsp)
+    together = forest_resources(
+        lo, hi, width=width, stages=stages, in_dsp=in_dsp, after_dsp=in_dsp,
+        single_last=single_last, borrows=borrows,
+    )  # fmt: skip
     assert together == sum(alone, Resources())

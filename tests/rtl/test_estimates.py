@@ -14,7 +14,8 @@ from thresher.rtl.operators import in_dsp, sum_luts
 from thresher.rtl.rom import column_resources, table_resources
 
 SLICE = (
-    "mvau 1", "mvau 4", *(f"mvau_unrolled {n}" for n in range(3)), "broadcast 3", "step 3",
+    "mvau 1", "mvau 4", "mvau_packed 0", "mvau_packed 3",
+    *(f"mvau_unrolled {n}" for n in range(3)), "broadcast 3", "step 3",
     "step_narrow 1", "step_channels 3",
     "elementwise 5", "elementwise_constant 2", "fifo 0", "reorder 0", "loop_state 1", "argmax 0",
     "topk 1", "window_large 0",

@@ -90,8 +90,8 @@ class Found:
 
 def allowed(choices: list[Choice], limits: Mapping[str, int]) -> list[Choice]:
     found = [d for c in choices for d in (c, *c.elsewhere(limits))]
-    if "dsp" not in limits and any(not c.lut for c in found):
-        found = [c for c in found if not c.lut]
+    if "dsp" not in limits and any(not c.sparing for c in found):
+        found = [c for c in found if not c.sparing]
     return found
 
 

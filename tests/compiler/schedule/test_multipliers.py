@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from loopgraphs import lstm
 
+from thresher.compiler.integer.build import Builder
 from thresher.compiler.schedule.capacity import Capacity
 from thresher.compiler.schedule.design import Design
 from thresher.compiler.schedule.links import estimate
 from thresher.compiler.schedule.scheduler import ScheduleOptions, schedule
 from thresher.gen.synth import synthesise_design
+from zoo.integer_graphs import finish
 
 
 def in_luts(design: Design) -> set[str]:
@@ -48,6 +50,20 @@ def test_dsps_as_yosys_counts_them(rng: np.random.Generator) -> None:
     found = synthesise_design(design)
     for name, kernel in design.kernels.items():
         assert found.kernels[name].dsp == kernel.resources().dsp, name
+
+
+def test_products_share_dsps_where_these_are_limited(rng: np.random.Generator) -> None:
+    b = Builder()
+    x = b.input((4, 64), 0, 63, name="x")
+    graph = finish(b, [x], [b.matmul(x, rng.integers(-127, 128, (64, 16)))])
+    free = schedule(graph, ScheduleOptions(capacity=Capacity(lut=4_000)))
+    tight = schedule(graph, ScheduleOptions(capacity=Capacity(dsp=32, lut=4_000)))
+    assert "pack" not in free.folding["mvau_matmul"]
+    folding = tight.folding["mvau_matmul"]
+    assert folding["pack"] == 2
+    assert estimate(tight).dsp == folding["pe"] * folding["simd"] // 2 == 32
+    again = schedule(graph, ScheduleOptions(folding=tight.folding))
+    assert (again.kernels, again.predicted) == (tight.kernels, tight.predicted)
 
 
 @pytest.mark.parametrize("name", ["T2", "T3", "T8"])
