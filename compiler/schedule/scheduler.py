@@ -111,11 +111,14 @@ class _Search:
 
     def _fastest(self, limits: Limits) -> Found:
         """The fastest design that the limits allow; its area, the FIFOs' included, is checked."""
-        spare, least = dict(limits), 0
+        spare, wider, least = dict(limits), dict(limits), 0
         for attempt in range(_ATTEMPTS):
             found = self._least(spare)
-            if found is None:
+            if found is None and spare == wider:
                 break
+            if found is None:  # tightened too far: half the way back
+                spare = {name: (most + wider[name]) // 2 for name, most in spare.items()}
+                continue
             family, folding, interval = found
             least = least or interval
             candidate = family.candidate(folding)
@@ -125,6 +128,7 @@ class _Search:
                 if not over:
                     faster = self._faster(family, candidate, range(least, interval))
                     return self.prover.fastest(faster, limits)
+            wider = dict(spare)
             tighten(spare, family, folding, over, attempt)
         raise too_small(self.families, limits)
 
