@@ -40,6 +40,7 @@ from thresher.rtl.route import Concat, Select, Sink, Split  # noqa: E402
 from thresher.rtl.skid import Skid  # noqa: E402
 from thresher.rtl.step import Step  # noqa: E402
 from thresher.rtl.stepfunction import StepFunction  # noqa: E402
+from thresher.rtl.topk import TopK  # noqa: E402
 from thresher.rtl.width import WidthConverter  # noqa: E402
 
 __all__ = ["DESIGNS", "LIMIT_NS", "design_kernels", "figures", "kernels", "main"]
@@ -194,6 +195,8 @@ def _elementwise() -> Iterator[tuple[str, _Item]]:
 
 def _routes() -> Iterator[tuple[str, _Item]]:
     two = {"lanes": 2, "lo": -32, "hi": 31}
+    yield "TopK 5 of 32", TopK(elements=32, k=5, lo=-(1 << 20), hi=1 << 20, with_value=True)
+    yield "TopK 1 of 1,000", TopK(elements=1000, k=1, lo=-128, hi=127)
     for elements, lanes in ((10, 1), (64, 8), (16, 16), (60, 20)):
         yield (
             f"Argmax {lanes} of {elements}",
